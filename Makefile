@@ -1,0 +1,78 @@
+# Nestor's house rules in one place; `make help` lists them.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS   += --no-print-directory
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# What tests are run with: real servers and engines start in them, so few
+# packages at a time, and no result from a cache.
+TESTFLAGS ?= -count=1 -timeout=20m -p=2 -parallel=8
+
+export PATH := $(CURDIR)/bin:$(PATH)
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Fetch modules and build every pinned tool (once, minutes)
+	go mod download
+	tools/build
+	@echo "Ready. Next: make demo, make test, make dev."
+
+.PHONY: build
+build: ## Build nestor, nestor-api and nestor-worker into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+.PHONY: tools
+tools: ## Build the pinned tools that bin/ lacks
+	tools/build
+
+.PHONY: demo
+demo: build ## From one comment line to staging and production, on this machine
+	tools/build --or-path temporal opentofu provider-local
+	examples/quickstart/demo
+
+.PHONY: dev
+dev: build ## A whole platform on this machine: API, worker, Temporal, Web UI
+	tools/build --or-path temporal opentofu provider-local
+	bin/nestor dev
+
+.PHONY: test
+test: ## Every test, with real Temporal and OpenTofu; a skipped one is a failure
+	tools/build temporal opentofu provider-local oapi-codegen
+	go vet ./...
+	go test -json $(TESTFLAGS) ./... | go run ./internal/house/cmd/house tally
+
+.PHONY: test-unit
+test-unit: ## The tests that start no server and no engine (seconds)
+	go test -short -timeout=5m ./...
+
+.PHONY: check
+check: ## Format, lint, determinism, generated code, headers, links
+	tools/build golangci-lint workflowcheck oapi-codegen
+	bin/golangci-lint fmt --diff
+	bin/golangci-lint run
+	bin/workflowcheck ./workflows/...
+	go mod tidy -diff
+	tools/check-generated
+	go run ./internal/house/cmd/house check
+
+.PHONY: fmt
+fmt: ## Format every Go file
+	tools/build golangci-lint
+	bin/golangci-lint fmt
+
+.PHONY: bench
+bench: build ## Measure the budgets of the design as ratios
+	tools/build temporal opentofu provider-local
+	go run ./bench/cmd/bench
+
+.PHONY: clean
+clean: ## Remove bin/ (built tools stay in the cache)
+	rm -rf bin

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/composer"
+	"github.com/HatiCode/nestor/internal/canonical"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/registry"
+	"github.com/HatiCode/nestor/store"
+)
+
+// apply makes a node as its graph says: preview, compare with what was
+// approved, apply exactly that, and hand over the outputs.
+func (s *Steps) apply(
+	ctx context.Context, j *job, status orchestrator.NodeStatus,
+) (registry.Commit, contract.StepResult, error) {
+	commit := registry.Commit{Status: status}
+	ctx, cancel := withTimeout(ctx, j.node.Timeouts.Apply)
+	defer cancel()
+	req, inputs, err := s.prepare(ctx, j)
+	if err != nil {
+		return commit, contract.StepResult{}, err
+	}
+	if err := s.lookFirst(ctx, j, req); err != nil {
+		return commit, contract.StepResult{}, err
+	}
+	preview, err := s.Engine.Preview(ctx, req)
+	if err != nil {
+		return commit, contract.StepResult{}, err
+	}
+	commit.Changed = !preview.Empty()
+	commit.Counts = orchestrator.CountChanges(preview.Changes)
+	if commit.ChangeDigest, err = canonical.Digest(preview.Changes); err != nil {
+		return commit, contract.StepResult{}, err
+	}
+	if status == orchestrator.NodeReady {
+		if err := s.approved(ctx, j, preview.Changes, commit.ChangeDigest); err != nil {
+			commit.Changed = false
+			return commit, contract.StepResult{}, err
+		}
+	}
+	result, err := s.Engine.Apply(ctx, req, preview)
+	if err != nil {
+		return commit, contract.StepResult{}, err
+	}
+	outputs, err := outputValues(j.node, result.Outputs)
+	if err != nil {
+		return commit, contract.StepResult{}, &inputError{err}
+	}
+	version, err := s.Engine.Version(ctx)
+	if err != nil {
+		return commit, contract.StepResult{}, err
+	}
+	head := s.headNow(j, version)
+	head.Serial, head.Lineage = result.Serial, result.Lineage
+	commit.Head, commit.Inputs, commit.Outputs = &head, inputs, outputs
+	return commit, contract.StepResult{
+		Status: status, Changed: commit.Changed, Created: j.attempt.Run.Created,
+		Replaced: commit.Counts.Replace > 0,
+	}, nil
+}
+
+// lookFirst observes a node whose last step was cut off, so that a state that
+// cannot be read stops the node before anything is planned on it.
+func (s *Steps) lookFirst(ctx context.Context, j *job, req engine.Request) error {
+	if !j.attempt.Interrupted {
+		return nil
+	}
+	_, err := s.Engine.Observe(ctx, req)
+	return err
+}
+
+// withTimeout lets an engine stop cleanly when its definition's time is up.
+func withTimeout(ctx context.Context, d catalog.Duration) (context.Context, context.CancelFunc) {
+	if d == 0 {
+		return context.WithCancel(ctx)
+	}
+	timeout := time.Duration(d)
+	err := fmt.Errorf("the definition's timeout of %s is over", timeout)
+	return context.WithTimeoutCause(ctx, timeout, err)
+}
+
+// overTime tells a step that ran out of its definition's time from one that was
+// asked to stop: to its engine both are a context that ended.
+func overTime(ctx context.Context, name string, err error) error {
+	if err == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) || engine.ClassOf(err) != engine.Canceled {
+		return err
+	}
+	return &engine.Error{
+		Class: engine.Rejected, Engine: name, Err: err,
+		Message: context.Cause(ctx).Error() + "; raise timeouts in the definition if it needs longer",
+	}
+}
+
+// prepare renders a node's inputs with the live outputs of what it depends on.
+func (s *Steps) prepare(ctx context.Context, j *job) (engine.Request, []registry.OutputValue, error) {
+	req, err := s.request(ctx, j.node, j.deployment.Scope, j.environment, j.log)
+	if err != nil {
+		return req, nil, err
+	}
+	req.Workspace = s.workspace(j.deployment.Scope, j.in.Node, "nodes")
+	if head := j.attempt.Head; head != nil {
+		req.Address, req.Backend = head.Address, s.backend(head.Backend)
+	}
+	live := s.liveOutputs(ctx, j.deployment.Scope)
+	values := make([]registry.OutputValue, 0, len(j.node.Inputs))
+	for _, in := range j.node.Inputs {
+		v, err := resolve(in, live.lookup, s.secret(ctx))
+		if err != nil {
+			return req, nil, err
+		}
+		req.Inputs[in.Name] = v
+		req.Sensitive[in.Name] = sensitive(in)
+		values = append(values, registry.OutputValue{
+			Name: in.Name, Type: string(in.Type), Value: v, Sensitive: req.Sensitive[in.Name],
+		})
+	}
+	return req, values, nil
+}
+
+// resolve is composer.ResolveInput with an error that says whether another try
+// can help: a value of the wrong type stays one.
+func resolve(in composer.NodeInput, lookup composer.Lookup, secret composer.SecretLookup) (any, error) {
+	v, err := composer.ResolveInput(in, lookup, secret)
+	var wrong *catalog.ValueError
+	if errors.Is(err, composer.ErrUnresolved) || errors.As(err, &wrong) {
+		return nil, &inputError{err}
+	}
+	return v, err
+}
+
+func sensitive(in composer.NodeInput) bool { return in.Sensitive || in.Value.Sensitive() }
+
+func (s *Steps) secret(ctx context.Context) func(string) (string, error) {
+	return func(ref string) (string, error) {
+		v, err := s.Secrets.Resolve(ctx, ref)
+		if err != nil {
+			return "", &inputError{err}
+		}
+		return v, nil
+	}
+}
+
+// liveOutputs looks up what nodes give now. It reads each node once.
+type liveOutputs struct {
+	ctx      context.Context //nolint:containedctx // lives as long as one step
+	registry *registry.Registry
+	scope    orchestrator.Scope
+	nodes    map[string]map[string]any
+}
+
+func (s *Steps) liveOutputs(ctx context.Context, scope orchestrator.Scope) *liveOutputs {
+	return &liveOutputs{ctx: ctx, registry: s.Registry, scope: scope, nodes: map[string]map[string]any{}}
+}
+
+// lookup returns the whole output that a reference names; the path into it is
+// the expression's to follow.
+func (l *liveOutputs) lookup(ref composer.Reference) (any, error) {
+	scope := l.scope
+	if ref.External() {
+		scope.Team, scope.Application = ref.Team, ref.Application
+	}
+	key := scope.String() + "/" + ref.Node
+	outputs, known := l.nodes[key]
+	if !known {
+		head, err := l.registry.Head(l.ctx, scope, ref.Node)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil, &inputError{fmt.Errorf("%s is not deployed in %s, so its output %s is not there", ref.Node, scope.Environment, ref.Output)}
+		}
+		if err != nil {
+			return nil, err
+		}
+		values, err := l.registry.RevealOutputs(l.ctx, head)
+		if err != nil {
+			return nil, err
+		}
+		outputs = make(map[string]any, len(values))
+		for _, v := range values {
+			outputs[v.Name] = v.Value
+		}
+		l.nodes[key] = outputs
+	}
+	value, given := outputs[ref.Output]
+	if !given {
+		return nil, &inputError{fmt.Errorf("%s gives no output %s; it gives %s", ref.Node, ref.Output, names(outputs))}
+	}
+	return value, nil
+}
+
+func names(outputs map[string]any) string {
+	if len(outputs) == 0 {
+		return "none"
+	}
+	list := make([]string, 0, len(outputs))
+	for name := range outputs {
+		list = append(list, name)
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+// outputValues checks what an engine gave against what the definition declares.
+func outputValues(n composer.Node, given map[string]any) ([]registry.OutputValue, error) {
+	values := make([]registry.OutputValue, 0, len(n.Outputs))
+	for _, declared := range n.Outputs {
+		raw, there := given[declared.Name]
+		if !there {
+			return nil, fmt.Errorf("the definition %s@%s declares output %s, which the engine did not give; it gave %s",
+				n.Definition, n.Version, declared.Name, names(given))
+		}
+		v, err := catalog.Coerce(declared, raw)
+		if err != nil {
+			return nil, fmt.Errorf("output of %s@%s: %w", n.Definition, n.Version, err)
+		}
+		values = append(values, registry.OutputValue{
+			Name: declared.Name, Type: string(declared.Type), Value: v, Sensitive: declared.Sensitive,
+		})
+	}
+	return values, nil
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package bundle unpacks definition bundles into directories of a worker, once
+// per digest. What is unpacked is read-only and shared by all steps.
+package bundle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/HatiCode/nestor/catalog/bundle"
+)
+
+// Source gives a bundle's archive by its digest.
+type Source interface {
+	Bundle(ctx context.Context, digest string) (io.ReadCloser, error)
+}
+
+// Cache of unpacked bundles below one directory.
+type Cache struct {
+	source Source
+	dir    string
+	flight singleflight.Group
+}
+
+// NewCache keeps unpacked bundles below dir.
+func NewCache(source Source, dir string) *Cache { return &Cache{source: source, dir: dir} }
+
+// Directory returns the directory with the bundle's files. It appears whole or
+// not at all, also when several processes unpack at once.
+func (c *Cache) Directory(ctx context.Context, digest string) (string, error) {
+	final := filepath.Join(c.dir, strings.ReplaceAll(digest, ":", "-"))
+	if _, err := os.Stat(final); err == nil {
+		return final, nil
+	}
+	_, err, _ := c.flight.Do(digest, func() (any, error) { return nil, c.unpack(ctx, digest, final) })
+	if err != nil {
+		return "", fmt.Errorf("unpack bundle %s: %w", digest, err)
+	}
+	return final, nil
+}
+
+func (c *Cache) unpack(ctx context.Context, digest, final string) (err error) {
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return err
+	}
+	archive, err := c.source.Bundle(ctx, digest)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, archive.Close()) }()
+	temporary, err := os.MkdirTemp(c.dir, ".unpacking-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temporary)) }()
+	if err := bundle.Extract(archive, temporary); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, final); err != nil && !errors.Is(err, os.ErrExist) {
+		if _, statErr := os.Stat(final); statErr == nil {
+			return nil // another process was faster
+		}
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package activities holds the side effects of Nestor's workflows: Control
+// writes records, Steps drive engines. Each method is one activity, registered
+// under its name in orchestrator/contract, with its own input and result
+// there.
+//
+// What it is not for: deciding what comes next (orchestrator/walk) or knowing
+// how an engine works (activities/engine and its leaves).
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+
+	enumspb "go.temporal.io/api/enums/v1"
+
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/compile"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/registry"
+	"github.com/HatiCode/nestor/store"
+)
+
+// Control holds the activities of contract.QueueControl.
+type Control struct {
+	Registry *registry.Registry
+	Compiler *compile.Compiler
+	Temporal client.Client
+}
+
+// Registrar is what a worker offers for registration.
+type Registrar interface {
+	RegisterActivityWithOptions(a any, options activity.RegisterOptions)
+}
+
+// Register makes the activities known to a worker.
+func (c *Control) Register(w Registrar) {
+	for name, a := range map[string]any{
+		contract.ActivityAcceptDeployment:  c.AcceptDeployment,
+		contract.ActivityAcceptPromotion:   c.AcceptPromotion,
+		contract.ActivityPrepareDeployment: c.PrepareDeployment,
+		contract.ActivitySetStatus:         c.SetStatus,
+		contract.ActivityLoadGraph:         c.LoadGraph,
+		contract.ActivityFinishDeployment:  c.FinishDeployment,
+		contract.ActivityDescribeRun:       c.DescribeRun,
+		contract.ActivityFinishPlan:        c.FinishPlan,
+	} {
+		w.RegisterActivityWithOptions(a, activity.RegisterOptions{Name: name})
+	}
+}
+
+// AcceptDeployment writes the record of a request and returns its id. The same
+// request id gets the same deployment.
+func (c *Control) AcceptDeployment(ctx context.Context, req contract.DeployRequest) (string, error) {
+	d, err := c.Registry.Accept(ctx, req, "")
+	return d.ID, toTemporal(err)
+}
+
+// AcceptPromotion turns a promotion record into a deployment, or records why
+// it cannot be one.
+func (c *Control) AcceptPromotion(ctx context.Context, s contract.PromoteSignal) (contract.AcceptPromotionResult, error) {
+	p, err := c.Registry.GetPromotion(ctx, s.Promotion)
+	if err != nil {
+		return contract.AcceptPromotionResult{}, toTemporal(err)
+	}
+	req := compile.PromotionDeploy(p)
+	err = c.Compiler.CheckDeploy(ctx, req)
+	var refused *orchestrator.Refusal
+	if errors.As(err, &refused) || errors.Is(err, store.ErrNotFound) {
+		err = c.Registry.SettlePromotion(ctx, store.Principal(p.Principal), p.ID, "", err.Error())
+		return contract.AcceptPromotionResult{}, toTemporal(err)
+	}
+	if err != nil {
+		return contract.AcceptPromotionResult{}, toTemporal(err)
+	}
+	d, err := c.Registry.Accept(ctx, req, p.ID)
+	if err != nil {
+		return contract.AcceptPromotionResult{}, toTemporal(err)
+	}
+	err = c.Registry.SettlePromotion(ctx, store.Principal(p.Principal), p.ID, d.ID, "")
+	return contract.AcceptPromotionResult{Deployment: d.ID, Environment: d.Environment}, toTemporal(err)
+}
+
+// PrepareDeployment freezes the graph and says what is still missing.
+func (c *Control) PrepareDeployment(ctx context.Context, in contract.PrepareInput) (contract.Prepared, error) {
+	p, err := c.Compiler.Prepare(ctx, in.Deployment, in.Principal)
+	return p, toTemporal(err)
+}
+
+// SetStatus records a status that is not final, or an approval.
+func (c *Control) SetStatus(ctx context.Context, in contract.StatusInput) error {
+	return toTemporal(c.Registry.SetStatus(ctx, in))
+}
+
+// graphPage bounds a page of adjacency, in bytes of JSON before encoding.
+const graphPage = 200 << 10
+
+// LoadGraph returns a page of a graph's adjacency. Pages of one graph are
+// always cut at the same nodes.
+func (c *Control) LoadGraph(ctx context.Context, in contract.LoadGraphInput) (contract.LoadGraphResult, error) {
+	graph, err := c.Registry.GetGraph(ctx, in.Digest)
+	if err != nil {
+		return contract.LoadGraphResult{}, toTemporal(err)
+	}
+	res, err := page(graph, in.Page, graphPage)
+	return res, toTemporal(err)
+}
+
+// FinishDeployment ends a deployment. What is left behind gets the engine and
+// the address from the node's head.
+func (c *Control) FinishDeployment(ctx context.Context, in contract.FinishInput) error {
+	scope, _, err := registry.ParseDeploymentID(in.Deployment)
+	if err != nil {
+		return toTemporal(err)
+	}
+	for i, left := range in.Residue {
+		head, err := c.Registry.Head(ctx, scope, left.Node)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return toTemporal(err)
+		}
+		in.Residue[i].Engine, in.Residue[i].Address = head.Engine, head.Address
+	}
+	return toTemporal(c.Registry.Finish(ctx, in))
+}
+
+// DescribeRun looks at a Deployment workflow. One that ended without finishing
+// its deployment (it was terminated, or it failed) is finished here.
+func (c *Control) DescribeRun(ctx context.Context, in contract.DescribeInput) (contract.DescribeResult, error) {
+	d, err := c.Registry.GetDeployment(ctx, in.Deployment)
+	if err != nil {
+		return contract.DescribeResult{}, toTemporal(err)
+	}
+	if d.Status.Final() {
+		return contract.DescribeResult{Ended: true, Status: d.Status}, nil
+	}
+	why, err := c.ending(ctx, in.Deployment)
+	if err != nil || why == "" {
+		return contract.DescribeResult{}, toTemporal(err)
+	}
+	err = c.FinishDeployment(ctx, contract.FinishInput{
+		Deployment: in.Deployment, Status: orchestrator.StatusFailed, Principal: "workflow:" + contract.WorkflowApplication,
+		Error: why + "; nothing was rolled back: apply or destroy again to come to a known state",
+	})
+	return contract.DescribeResult{Ended: true, Status: orchestrator.StatusFailed}, err
+}
+
+// ending says how a workflow ended; empty while it runs.
+func (c *Control) ending(ctx context.Context, workflowID string) (string, error) {
+	res, err := c.Temporal.DescribeWorkflowExecution(ctx, workflowID, "")
+	var gone *serviceerror.NotFound
+	if errors.As(err, &gone) {
+		return "its workflow is gone from Temporal", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("describe workflow %s: %w", workflowID, err)
+	}
+	status := res.GetWorkflowExecutionInfo().GetStatus()
+	if status == enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING || status == enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW {
+		return "", nil
+	}
+	return "its workflow ended as " + status.String(), nil
+}
+
+// FinishPlan closes a plan.
+func (c *Control) FinishPlan(ctx context.Context, in contract.FinishPlanInput) error {
+	return toTemporal(c.Registry.FinishPlan(ctx, store.Principal(in.Principal), in.Plan, in.Error))
+}

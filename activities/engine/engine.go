@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package engine is the contract between Nestor and the programs that change
+// infrastructure. An engine observes, previews, applies and destroys one node
+// at a time. Every verb is idempotent, stops cleanly when its context is
+// canceled, and reports progress through Request.Log.
+//
+// The rules an engine keeps (package enginetest proves them):
+//
+//   - Unknown is never absent. A state that cannot be read is an error of
+//     class Unreadable; it never leads to a create.
+//   - Observe never changes anything.
+//   - Apply does exactly what the Preview it is handed showed.
+//   - A canceled context lets the program stop cleanly, so that state is
+//     written; only after the grace period it is killed.
+//   - Errors are *Error: which resource, what the program said, and whether
+//     another try can help.
+//
+// What this package is not for: choosing what to do with a node. That is the
+// walk's (orchestrator/walk) and the node step's (activities).
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// Engine drives one kind of infrastructure program.
+type Engine interface {
+	// Name is what definitions list under engines, such as "terraform".
+	Name() string
+	// Version names the program and its version, such as "opentofu 1.10.6".
+	// It fails with class Unavailable when the program is missing or too old,
+	// naming what was found, what is needed and where it was looked for.
+	Version(ctx context.Context) (string, error)
+	// Observe reads what is there now, without changing anything.
+	Observe(ctx context.Context, req Request) (Observation, error)
+	// Preview computes what Apply (or, with Request.Destroy, Destroy) would
+	// change. Inputs may be unknown; the preview then says which values are
+	// known only later.
+	Preview(ctx context.Context, req Request) (Preview, error)
+	// Apply carries out exactly the preview made by this engine for the same
+	// request, and returns the outputs. All inputs are known. It is called for
+	// an empty preview too: that costs next to nothing, changes no resource,
+	// and records outputs that differ although no resource does.
+	Apply(ctx context.Context, req Request, p Preview) (Result, error)
+	// Destroy removes everything of the node and proves it by reading back.
+	// Destroying what is not there succeeds.
+	Destroy(ctx context.Context, req Request) error
+}
+
+// Request is one node as an engine sees it.
+type Request struct {
+	// Address identifies the node's state and never changes for a node:
+	// "<team>/<application>/<environment>/<node>".
+	Address string
+	Node    string
+	// Workspace is a directory of the worker for this node alone. Its content
+	// may be lost at any time; state is not kept there.
+	Workspace string
+	// Bundle is a read-only directory with the definition's files.
+	Bundle string
+	// Implementation is the definition's block for this engine.
+	Implementation map[string]any
+	// Inputs by name, already of their declared types. Those listed in
+	// Unknown are absent here.
+	Inputs map[string]any
+	// Unknown maps an input to the reason it is not known yet, such as
+	// "known after web-app.database". Only Preview sees a non-empty map.
+	Unknown map[string]string
+	// Sensitive lists the inputs that must not appear in a log or a preview.
+	Sensitive map[string]bool
+	// Outputs the definition declares; the engine maps the program's onto them.
+	Outputs []OutputSpec
+	// Backend is where state is kept, from the environment.
+	Backend orchestrator.Backend
+	// Env is added to the (otherwise minimal) environment of the program:
+	// credentials and settings, already resolved.
+	Env map[string]string
+	// Destroy asks Preview for a destruction.
+	Destroy bool
+	// Log takes the program's output as it appears. It is never nil.
+	Log io.Writer
+}
+
+// OutputSpec is a declared output.
+type OutputSpec struct {
+	Name      string
+	Type      string
+	Sensitive bool
+}
+
+// Observation is what is there now.
+type Observation struct {
+	// Exists is false only when the state was read and holds nothing.
+	Exists bool
+	// Outputs as last recorded by the engine, when it exists.
+	Outputs map[string]any
+	// Serial and Lineage identify the state that was read, where the engine
+	// has such a thing.
+	Serial  int64
+	Lineage string
+	// Uncertain lists resources whose creation was cut off before the engine
+	// could record it: each may or may not be there. Exists is true then, since
+	// unknown is never absent.
+	Uncertain []string
+}
+
+// Preview is what would change. Changes are ordered by address.
+type Preview struct {
+	Changes []orchestrator.Change
+	// OutputsKept lists the declared outputs that keep their present value
+	// whatever this preview changes. Nil claims nothing: every output may
+	// change. A dependent's preview takes the kept ones as known.
+	OutputsKept []string
+	// Token is the engine's own handle to the prepared change (such as a plan
+	// file's path). It is valid only in the same workspace and attempt.
+	Token string
+}
+
+// Empty says that nothing would change.
+func (p Preview) Empty() bool { return len(p.Changes) == 0 }
+
+// Result is what Apply made.
+type Result struct {
+	Outputs map[string]any
+	Serial  int64
+	Lineage string
+}
+
+// Class sorts errors by what can be done about them.
+type Class string
+
+// The classes of errors.
+const (
+	// Transient: another try can help (network, throttling, a lock that a live
+	// holder will release).
+	Transient Class = "transient"
+	// Invalid: the input, the definition or the program's configuration is
+	// wrong; no try can help until somebody changes it.
+	Invalid Class = "invalid"
+	// Rejected: the target refused (quota, permission, conflict, failed
+	// provisioning).
+	Rejected Class = "rejected"
+	// Unavailable: the program is missing or of the wrong version.
+	Unavailable Class = "unavailable"
+	// Unreadable: the state cannot be read. The node stops.
+	Unreadable Class = "unreadable"
+	// Locked: the state is locked and the holder is not provably dead.
+	Locked Class = "locked"
+	// Canceled: the engine stopped because it was asked to.
+	Canceled Class = "canceled"
+	// Uncertain: the creation of a resource was cut off before it was recorded,
+	// and the engine cannot tell whether the resource exists. It is never
+	// created again blindly; the message says how to settle it.
+	Uncertain Class = "uncertain"
+)
+
+// Retryable says whether the class as such is worth another try.
+func (c Class) Retryable() bool { return c == Transient }
+
+// Error is every failure of an engine.
+type Error struct {
+	Class    Class
+	Engine   string
+	Resource string // the program's own address, where one is to blame
+	Message  string // what the program said, shortened, without secrets
+	Err      error
+}
+
+func (e *Error) Error() string {
+	if e.Resource == "" {
+		return fmt.Sprintf("%s: %s", e.Engine, e.Message)
+	}
+	return fmt.Sprintf("%s: %s: %s", e.Engine, e.Resource, e.Message)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }

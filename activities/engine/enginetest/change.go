@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package enginetest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// actions of a preview, each once.
+func actions(p engine.Preview) map[orchestrator.Action]bool {
+	out := map[orchestrator.Action]bool{}
+	for _, c := range p.Changes {
+		out[c.Action] = true
+	}
+	return out
+}
+
+// attribute finds a changed attribute whose path ends in name.
+func attribute(p engine.Preview, name string) (orchestrator.AttributeChange, bool) {
+	for _, c := range p.Changes {
+		for _, a := range c.Attributes {
+			if a.Path == name || strings.HasSuffix(a.Path, "."+name) {
+				return a, true
+			}
+		}
+	}
+	return orchestrator.AttributeChange{}, false
+}
+
+func testCreate(t *testing.T, h Harness) {
+	t.Helper()
+	s := begin(t, h)
+	req := s.request(t, nil)
+	before, err := s.engine.Observe(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before.Exists {
+		t.Error("it exists before anything was made")
+	}
+	p, err := s.engine.Preview(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[orchestrator.Action]bool{orchestrator.ActionCreate: true}, actions(p)); diff != "" {
+		t.Errorf("actions (-want +got):\n%s", diff)
+	}
+	s.wantLedger(t) // a preview changes nothing
+	r, err := s.engine.Apply(t.Context(), req, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.wantLedger(t, "create alpha", "set alpha 3")
+	after, err := s.engine.Observe(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !after.Exists || after.Serial != r.Serial || after.Lineage != r.Lineage {
+		t.Errorf("observed %+v after %+v", after, r)
+	}
+	if diff := cmp.Diff(r.Outputs, after.Outputs); diff != "" {
+		t.Errorf("observed outputs (-applied +observed):\n%s", diff)
+	}
+}
+
+func testNoChange(t *testing.T, h Harness) {
+	t.Helper()
+	s := begin(t, h)
+	_, first := s.up(t, nil)
+	p, second := s.up(t, nil)
+	if !p.Empty() {
+		t.Errorf("the second preview has changes: %+v", p.Changes)
+	}
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Errorf("result (-first +second):\n%s", diff)
+	}
+	s.wantLedger(t, "create alpha", "set alpha 3")
+}
+
+func testUpdate(t *testing.T, h Harness) {
+	t.Helper()
+	s := begin(t, h)
+	_, first := s.up(t, nil)
+	p, second := s.up(t, map[string]any{"size": int64(5)})
+	if !actions(p)[orchestrator.ActionUpdate] {
+		t.Errorf("no update in %+v", p.Changes)
+	}
+	a, ok := attribute(p, "size")
+	want := orchestrator.AttributeChange{Path: a.Path, Before: int64(3), After: int64(5)}
+	if diff := cmp.Diff(want, a); !ok || diff != "" {
+		t.Errorf("size (-want +got):\n%s", diff)
+	}
+	if second.Outputs["size"] != int64(5) || second.Outputs["id"] != first.Outputs["id"] {
+		t.Errorf("outputs %v after %v; want the same id and size 5", second.Outputs, first.Outputs)
+	}
+	s.wantLedger(t, "create alpha", "set alpha 3", "set alpha 5")
+}
+
+func testReplace(t *testing.T, h Harness) {
+	t.Helper()
+	s := begin(t, h)
+	_, first := s.up(t, nil)
+	p, second := s.up(t, map[string]any{"name": "beta"})
+	if !actions(p)[orchestrator.ActionReplace] {
+		t.Errorf("no replacement in %+v", p.Changes)
+	}
+	replaces := false
+	for _, c := range p.Changes {
+		for _, a := range c.Attributes {
+			replaces = replaces || (a.Replaces && a.Before == "alpha" && a.After == "beta")
+		}
+	}
+	if !replaces {
+		t.Errorf("no attribute is said to force the replacement: %+v", p.Changes)
+	}
+	if first.Outputs["id"] == second.Outputs["id"] {
+		t.Error("the id is still the old one")
+	}
+	if c, d := s.count(t, "create beta"), s.count(t, "destroy alpha"); c != 1 || d != 1 {
+		t.Errorf("created %d, destroyed %d; want 1 and 1", c, d)
+	}
+}
+
+func testOutputs(t *testing.T, h Harness) {
+	t.Helper()
+	s := begin(t, h)
+	p, r := s.up(t, nil)
+	id, ok := r.Outputs["id"].(string)
+	if !ok || id == "" {
+		t.Errorf("id is %#v", r.Outputs["id"])
+	}
+	want := map[string]any{
+		"id": id, "name": "alpha", "size": int64(3), "text": "plain", "password": password, "ratio": 0.5, "enabled": true,
+		"zones": []any{"a", "b"}, "labels": map[string]any{"owner": "ada"},
+	}
+	if diff := cmp.Diff(want, r.Outputs); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+	a, ok := attribute(p, "password")
+	if !ok || !a.Sensitive || a.After != nil {
+		t.Errorf("the password's change is %+v; want it masked", a)
+	}
+	// A secret that changes shows neither the old nor the new value.
+	p, _ = s.up(t, map[string]any{"password": "another-" + password})
+	for _, c := range p.Changes {
+		for _, a := range c.Attributes {
+			for _, v := range []any{a.Before, a.After} {
+				if text, ok := v.(string); ok && strings.Contains(text, password) {
+					t.Errorf("%s.%s shows the password", c.Address, a.Path)
+				}
+			}
+		}
+	}
+}
+
+func testMissingOutput(t *testing.T, h Harness) {
+	t.Helper()
+	s := begin(t, h)
+	req := s.request(t, nil)
+	req.Outputs = append(req.Outputs, engine.OutputSpec{Name: "endpoint", Type: "string"})
+	_, _, err := s.apply(t.Context(), req)
+	if e := wantClass(t, err, engine.Invalid); !strings.Contains(e.Message, "endpoint") {
+		t.Errorf("the message does not name the output: %v", err)
+	}
+	wrong := s.request(t, nil)
+	wrong.Outputs = []engine.OutputSpec{{Name: "name", Type: "integer"}}
+	_, _, err = s.apply(t.Context(), wrong)
+	if e := wantClass(t, err, engine.Invalid); !strings.Contains(e.Message, "name") {
+		t.Errorf("the message does not name the output: %v", err)
+	}
+}
+
+func testLiteral(t *testing.T, h Harness) {
+	t.Helper()
+	s := begin(t, h)
+	text := "${path.root} %{ if true }x%{ endif } {{ .x }} $(touch pwned) `id` \"; exit 1 #\n\\ ünïcode"
+	p, r := s.up(t, map[string]any{"text": text, "labels": map[string]any{"a.b": "${1+1}"}})
+	if r.Outputs["text"] != text {
+		t.Errorf("text came out as %q", r.Outputs["text"])
+	}
+	if diff := cmp.Diff(map[string]any{"a.b": "${1+1}"}, r.Outputs["labels"]); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	if a, ok := attribute(p, "text"); !ok || a.After != text {
+		t.Errorf("the preview shows %#v", a)
+	}
+}
+
+func testUnknown(t *testing.T, h Harness) {
+	t.Helper()
+	s := begin(t, h)
+	const reason = "known after web.database"
+	req := s.request(t, nil)
+	req.Unknown = map[string]string{}
+	for _, name := range []string{"size", "text", "zones", "labels", "enabled"} {
+		delete(req.Inputs, name)
+		req.Unknown[name] = reason
+	}
+	p, err := s.engine.Preview(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[orchestrator.Action]bool{orchestrator.ActionCreate: true}, actions(p)); diff != "" {
+		t.Errorf("actions (-want +got):\n%s", diff)
+	}
+	if a, ok := attribute(p, "text"); !ok || a.Unknown != reason || a.After != nil {
+		t.Errorf("text is %+v; want it unknown, %s", a, reason)
+	}
+	for _, c := range p.Changes {
+		if strings.Contains(c.Address, "unknown") {
+			t.Errorf("the preview lists the engine's own resource: %s", c.Address)
+		}
+	}
+	_, err = s.engine.Apply(t.Context(), req, p)
+	wantClass(t, err, engine.Invalid)
+	s.wantLedger(t)
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervise
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// The files of a workspace that belong to this package.
+const (
+	leaseFile = "lease" // locked by the supervisor, its program and its children
+	turnFile  = "turn"  // locked by the worker's attempt
+)
+
+// Intervals of waiting.
+const (
+	pollLock    = 25 * time.Millisecond
+	reportEvery = 5 * time.Second
+)
+
+// Holder is who holds, or last held, a workspace's lease.
+type Holder struct {
+	orchestrator.Lease           // the supervisor
+	Engine             int       `json:"engine,omitempty"` // pid of the program
+	Program            string    `json:"program,omitempty"`
+	Verb               string    `json:"verb,omitempty"` // the program's first argument
+	Since              time.Time `json:"since,omitzero"`
+}
+
+func (h Holder) String() string {
+	if h.PID == 0 {
+		return "another attempt of this worker or of one beside it"
+	}
+	return fmt.Sprintf("%s %s (pid %d on %s, since %s)",
+		filepath.Base(h.Program), h.Verb, h.Engine, h.Host, h.Since.UTC().Format(time.RFC3339))
+}
+
+// Turn is the right of one attempt to work in a workspace. Nothing else starts
+// a program there, and no program of an earlier attempt is alive.
+type Turn struct {
+	file      *os.File
+	workspace string
+}
+
+// Await waits, as Acquire does, until every program that was started in this
+// turn is dead. A supervisor that was killed may have left one behind.
+func (t *Turn) Await(ctx context.Context, waiting func(Holder)) error {
+	return awaitDeath(ctx, t.workspace, reporter(waiting))
+}
+
+// Release ends the turn. It is safe to call it twice.
+func (t *Turn) Release() error {
+	if t.file == nil {
+		return nil
+	}
+	err := t.file.Close() // gives the flock back: the descriptor was never shared
+	t.file = nil
+	return err
+}
+
+// Acquire waits until no other attempt works in the workspace and every program
+// of earlier ones is dead, and takes the turn. The directory must exist. While
+// it waits it calls waiting, at once and then every few seconds, with who it
+// waits for. When ctx ends first, a program whose worker died is asked to stop,
+// and ctx's error is returned.
+func Acquire(ctx context.Context, workspace string, waiting func(Holder)) (*Turn, error) {
+	turn, err := openLock(filepath.Join(workspace, turnFile))
+	if err != nil {
+		return nil, err
+	}
+	report := reporter(waiting)
+	if err := lockWait(ctx, turn, func() { report(Holder{}) }); err != nil {
+		return nil, errors.Join(err, turn.Close())
+	}
+	if err := awaitDeath(ctx, workspace, report); err != nil {
+		return nil, errors.Join(err, turn.Close())
+	}
+	return &Turn{file: turn, workspace: workspace}, nil
+}
+
+// awaitDeath returns once the lease is free. The caller holds the turn, so
+// nobody takes the lease in between.
+func awaitDeath(ctx context.Context, workspace string, report func(Holder)) error {
+	lease, err := openLock(filepath.Join(workspace, leaseFile))
+	if err != nil {
+		return err
+	}
+	err = lockWait(ctx, lease, func() {
+		holder, readErr := ReadHolder(workspace)
+		if readErr != nil {
+			holder = Holder{} // it is being written; the next report tells more
+		}
+		report(holder)
+	})
+	if ctx.Err() != nil && err != nil {
+		err = errors.Join(err, interrupt(workspace))
+	}
+	return errors.Join(err, lease.Close())
+}
+
+// interrupt asks the supervisor that holds the lease to stop its program.
+func interrupt(workspace string) error {
+	holder, err := ReadHolder(workspace)
+	if err != nil || holder.PID == 0 {
+		return err
+	}
+	if alive, known := Alive(holder.Lease); !alive || !known {
+		return nil
+	}
+	if err := syscall.Kill(holder.PID, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("stop %s: %w", holder, err)
+	}
+	return nil
+}
+
+// ReadHolder reads who holds the workspace's lease, or held it last. The zero
+// Holder means that nobody ever did.
+func ReadHolder(workspace string) (Holder, error) {
+	var h Holder
+	text, err := os.ReadFile(filepath.Join(workspace, leaseFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return h, nil
+	}
+	if err != nil {
+		return h, fmt.Errorf("read lease: %w", err)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return h, nil
+	}
+	if err := json.Unmarshal(text, &h); err != nil {
+		return h, fmt.Errorf("read lease of %s: %w", workspace, err)
+	}
+	return h, nil
+}
+
+// Self is this process as a lease names it.
+func Self() (orchestrator.Lease, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return orchestrator.Lease{}, fmt.Errorf("read host name: %w", err)
+	}
+	boot, err := bootID()
+	if err != nil {
+		return orchestrator.Lease{}, err
+	}
+	start, err := startTime(os.Getpid())
+	if err != nil {
+		return orchestrator.Lease{}, fmt.Errorf("read own start time: %w", err)
+	}
+	return orchestrator.Lease{Host: host, BootID: boot, PID: os.Getpid(), StartTime: start}, nil
+}
+
+// Alive says whether the process that a lease names still runs. known is false
+// when that cannot be told, as for a process of another host; it is then to be
+// taken for alive.
+func Alive(l orchestrator.Lease) (alive, known bool) {
+	host, err := os.Hostname()
+	if err != nil || host != l.Host {
+		return true, false
+	}
+	boot, err := bootID()
+	if err != nil {
+		return true, false
+	}
+	if boot != l.BootID {
+		return false, true
+	}
+	start, err := startTime(l.PID)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+		return false, true
+	}
+	if err != nil {
+		return true, false
+	}
+	return start == l.StartTime, true
+}
+
+func openLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // a fixed name inside the workspace
+	if err != nil {
+		return nil, fmt.Errorf("open lock: %w", err)
+	}
+	return f, nil
+}
+
+// tryLock takes the exclusive flock of f if nobody has it.
+func tryLock(f *os.File) (bool, error) {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // descriptors are small
+		switch {
+		case err == nil:
+			return true, nil
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return false, nil
+		default:
+			return false, fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
+	}
+}
+
+// lockWait polls, because a blocking flock cannot be canceled.
+func lockWait(ctx context.Context, f *os.File, busy func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(pollLock)
+	defer ticker.Stop()
+	for {
+		ok, err := tryLock(f)
+		if err != nil || ok {
+			return err
+		}
+		busy()
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// reporter calls waiting at most every few seconds for the same holder.
+func reporter(waiting func(Holder)) func(Holder) {
+	var last Holder
+	var at time.Time
+	return func(h Holder) {
+		if waiting == nil || (h == last && !at.IsZero() && time.Since(at) < reportEvery) {
+			return
+		}
+		last, at = h, time.Now()
+		waiting(h)
+	}
+}

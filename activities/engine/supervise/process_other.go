@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package supervise
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// bootID is not known here; leases of an earlier boot are then recognised by
+// their free flock alone.
+func bootID() (string, error) { return "unknown", nil }
+
+// startTime is not known here, so a pid that was used again counts as alive:
+// nothing is ever called dead that may live.
+func startTime(pid int) (string, error) {
+	err := syscall.Kill(pid, 0)
+	if errors.Is(err, syscall.ESRCH) {
+		return "", fmt.Errorf("process %d: %w", pid, os.ErrNotExist)
+	}
+	return "unknown", nil
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package terraform
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/supervise"
+)
+
+// The journal of an apply: the intent, written before; what the program said,
+// written by itself; and how it ended, written by the supervisor.
+const (
+	journalFile = "apply.json"
+	outputFile  = "apply.jsonl"
+	exitFile    = "apply.exit"
+	diedFile    = "died.json" // the journal of a dead apply that left no doubt
+)
+
+// journal is the intent of an apply.
+type journal struct {
+	Address string    `json:"address"`
+	Started time.Time `json:"started"`
+	// Existed says that there was a state before.
+	Existed bool `json:"existed"`
+	// Before digests each resource instance that the state held.
+	Before map[string]string `json:"before"`
+	// Acted is when the dead program began to act; it held the state's lock
+	// then. Set when the journal becomes that of a dead apply.
+	Acted time.Time `json:"acted,omitzero"`
+}
+
+// begin records the intent. A journal of an earlier apply must have been
+// settled.
+func (n *node) begin(j journal) error {
+	j.Address = n.req.Address
+	j.Started = time.Now().UTC()
+	text, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{exitFile, outputFile} {
+		if err := os.RemoveAll(n.path(name)); err != nil {
+			return err
+		}
+	}
+	return writeFile(n.path(journalFile), text)
+}
+
+func (n *node) readJournal() (*journal, error) { return n.readJournalFile(journalFile) }
+
+func (n *node) readJournalFile(name string) (*journal, error) {
+	text, err := os.ReadFile(n.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // no journal is the usual case
+	}
+	if err != nil {
+		return nil, err
+	}
+	var j journal
+	if err := json.Unmarshal(text, &j); err != nil {
+		return nil, fmt.Errorf("%s: %w", n.path(name), err)
+	}
+	return &j, nil
+}
+
+// settle looks at what an earlier apply left. It returns the resources whose
+// creation had begun and of which the state knows nothing: they may or may not
+// exist. The caller holds the turn, so the program is dead.
+//
+// A resource is known when the state holds it other than before the apply. A
+// program that ended by itself has recorded everything.
+func (n *node) settle(s state) ([]string, error) {
+	j, err := n.readJournal()
+	if err != nil || j == nil {
+		return nil, err
+	}
+	exit, err := supervise.ReadExit(n.path(exitFile))
+	switch {
+	case err == nil && exit.Signal == "":
+		done := []string{journalFile, outputFile, exitFile}
+		if exit.Code == 0 {
+			done = append(done, diedFile)
+		}
+		return nil, n.forget(done...)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	began, acted, err := n.begun()
+	if err != nil {
+		return nil, err
+	}
+	now := s.instances()
+	var uncertain []string
+	for _, address := range began {
+		if now[address] == "" || now[address] == j.Before[address] {
+			uncertain = append(uncertain, address)
+		}
+	}
+	if len(uncertain) > 0 {
+		return uncertain, nil
+	}
+	// Nothing is in doubt, but the dead program may have left its lock.
+	j.Acted = acted
+	text, err := json.Marshal(j)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeFile(n.path(diedFile), text); err != nil {
+		return nil, err
+	}
+	return nil, n.forget(journalFile, outputFile, exitFile)
+}
+
+// begun reads from the kept output which creations began, and when the program
+// began to act, which it does only under the state's lock.
+func (n *node) begun() (creates []string, acted time.Time, err error) {
+	text, err := os.ReadFile(n.path(outputFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, acted, nil // killed before the program was started
+	}
+	if err != nil {
+		return nil, acted, err
+	}
+	for line := range bytes.SplitSeq(text, []byte{'\n'}) {
+		var m message
+		if json.Unmarshal(line, &m) != nil || m.Type != typeApplyStart || m.Hook == nil {
+			continue
+		}
+		if acted.IsZero() {
+			acted = m.Time
+		}
+		if m.Hook.Action == actionCreate && !slices.Contains(creates, m.Hook.Resource.Addr) {
+			creates = append(creates, m.Hook.Resource.Addr)
+		}
+	}
+	return creates, acted, nil
+}
+
+func (n *node) forget(names ...string) error {
+	for _, name := range names {
+		if err := os.RemoveAll(n.path(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// uncertainError says what is in doubt and how to settle it.
+func (n *node) uncertainError(addresses []string) error {
+	return &engine.Error{
+		Class: engine.Uncertain, Engine: Name, Resource: addresses[0],
+		Message: fmt.Sprintf("the creation was cut off before it was recorded, so nothing is created again. "+
+			"Look whether it exists: %s. What does, import into the state (in %s) or remove; "+
+			"if it does not, remove %s. Then try again",
+			strings.Join(addresses, ", "), n.req.Workspace, n.path(journalFile)),
+	}
+}

@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package terraform_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/supervise"
+)
+
+const patience = 60 * time.Second
+
+// until waits for a condition.
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-deadline.C:
+			t.Fatalf("waited %s for: %s", patience, what)
+		case <-tick.C:
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// killInUpdate kills the program while it replaces the thing's setting, at a
+// moment that leaves nothing in doubt but the lock.
+func killInUpdate(t *testing.T, program, dir string, req engine.Request) {
+	t.Helper()
+	world := filepath.Join(dir, "world")
+	hold := filepath.Join(world, "hold-unset")
+	if err := os.WriteFile(hold, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	e, err := open(dir, lookup(program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		p, err := e.Preview(t.Context(), req)
+		if err == nil {
+			_, err = e.Apply(t.Context(), req, p)
+		}
+		done <- err
+	}()
+	until(t, "the replacement", func() bool { return exists(filepath.Join(world, "unsetting")) })
+	holder, err := supervise.ReadHolder(req.Workspace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(holder.Engine, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err = <-done:
+	case <-time.After(patience):
+		t.Fatal("the killed apply did not end")
+	}
+	if got := engine.ClassOf(err); got != engine.Transient {
+		t.Fatalf("class of a killed update is %q (%v); want transient", got, err)
+	}
+	if err := os.Remove(hold); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// buffer is a log.
+type buffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// small is a node with a module of its own text.
+type small struct {
+	engine engine.Engine
+	req    engine.Request
+	log    *buffer
+	dir    string
+}
+
+func newSmall(t *testing.T, program, module string, inputs map[string]any, outputs ...engine.OutputSpec) *small {
+	t.Helper()
+	dir := t.TempDir()
+	e, err := open(dir, lookup(program))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "bundle", "m")
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(path, "main.tf"), []byte(module), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &small{engine: e, log: &buffer{}, dir: dir}
+	s.req = engine.Request{
+		Address: "t/app/env/node", Node: "node", Workspace: filepath.Join(dir, "work"), Bundle: filepath.Join(dir, "bundle"),
+		Implementation: map[string]any{"module": "m"}, Inputs: maps.Clone(inputs), Outputs: outputs, Log: s.log,
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log:\n%s", s.log)
+		}
+	})
+	return s
+}
+
+func (s *small) apply(t *testing.T) (engine.Preview, engine.Result, error) {
+	t.Helper()
+	p, err := s.engine.Preview(t.Context(), s.req)
+	if err != nil {
+		return p, engine.Result{}, err
+	}
+	r, err := s.engine.Apply(t.Context(), s.req, p)
+	return p, r, err
+}
+
+// each runs a test with each program that is there.
+func each(t *testing.T, run func(t *testing.T, program string)) {
+	t.Helper()
+	for name := range programs(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			run(t, name)
+		})
+	}
+}
+
+func TestOutputOnlyChange(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, program string) {
+		s := newSmall(t, program, `
+variable "greeting" { type = string }
+resource "terraform_data" "one" {}
+output "greeting" { value = var.greeting }
+`, map[string]any{"greeting": "hello"}, engine.OutputSpec{Name: "greeting", Type: "string"})
+		if _, _, err := s.apply(t); err != nil {
+			t.Fatal(err)
+		}
+		s.req.Inputs["greeting"] = "good bye"
+		p, r, err := s.apply(t)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !p.Empty() {
+			t.Errorf("an output is shown as a resource: %+v", p.Changes)
+		}
+		seen, err := s.engine.Observe(t.Context(), s.req)
+		if err != nil || r.Outputs["greeting"] != "good bye" || seen.Outputs["greeting"] != "good bye" {
+			t.Errorf("applied %v, observed %v, %v", r.Outputs, seen.Outputs, err)
+		}
+	})
+}
+
+func TestClasses(t *testing.T) {
+	t.Parallel()
+	const plain = "resource \"terraform_data\" \"one\" {}\n"
+	cases := map[string]struct {
+		reason string
+		module string
+		change func(*engine.Request)
+		want   engine.Class
+		says   string
+	}{
+		"syntax": {
+			reason: "a module that cannot be parsed is the definition's fault",
+			module: "resource {", want: engine.Invalid, says: "main.tf",
+		},
+		"unknown argument": {
+			reason: "an input that the module does not take is named in the definition's terms",
+			module: plain, want: engine.Invalid, says: `does not take: "extra"`,
+			change: func(r *engine.Request) { r.Inputs = map[string]any{"extra": "x"} },
+		},
+		"missing argument": {
+			reason: "a variable without a value is named",
+			module: plain + `variable "needed" { type = string }`, want: engine.Invalid, says: `needs "needed"`,
+		},
+		"wrong type": {
+			reason: "a value that does not fit the module's type is invalid",
+			module: plain + `variable "n" { type = number }`, want: engine.Invalid, says: "number",
+			change: func(r *engine.Request) { r.Inputs = map[string]any{"n": "many"} },
+		},
+		"missing provider": {
+			reason: "a provider that is nowhere to be had is unavailable",
+			module: "terraform {\n required_providers {\n  p = { source = \"providers.test/nestor/none\" }\n }\n}\nresource \"p_x\" \"y\" {}\n",
+			want:   engine.Unavailable, says: "providers.test/nestor/none",
+		},
+		"undeclared sensitive output": {
+			reason: "a secret must not become an ordinary output",
+			module: plain + "output \"o\" {\n value = \"x\"\n sensitive = true\n}\n", want: engine.Invalid, says: "sensitive",
+			change: func(r *engine.Request) { r.Outputs = []engine.OutputSpec{{Name: "o", Type: "string"}} },
+		},
+		"reserved name": {
+			reason: "an input cannot become the module block's own argument",
+			module: plain, want: engine.Invalid, says: `"source"`,
+			change: func(r *engine.Request) { r.Inputs = map[string]any{"source": "./elsewhere"} },
+		},
+		"name with a template": {
+			reason: "names never reach the configuration unchecked",
+			module: plain, want: engine.Invalid, says: "cannot be a module's variable",
+			change: func(r *engine.Request) { r.Inputs = map[string]any{"a${file(\"x\")}": "x"} },
+		},
+		"address outside": {
+			reason: "an address cannot leave the state directory",
+			module: plain, want: engine.Invalid, says: "plain names",
+			change: func(r *engine.Request) { r.Address = "t/../../x" },
+		},
+		"module outside": {
+			reason: "a module is inside its bundle",
+			module: plain, want: engine.Invalid, says: "inside its bundle",
+			change: func(r *engine.Request) { r.Implementation = map[string]any{"module": "../m"} },
+		},
+		"prohibited variable": {
+			reason: "credentials cannot smuggle inputs or arguments in",
+			module: plain, want: engine.Invalid, says: "TF_CLI_ARGS_apply",
+			change: func(r *engine.Request) { r.Env = map[string]string{"TF_CLI_ARGS_apply": "-target=x"} },
+		},
+		"backend template": {
+			reason: "the two programs read a template in a backend differently",
+			module: plain, want: engine.Invalid, says: "template",
+			change: func(r *engine.Request) { r.Backend.Config = map[string]any{"path": "${path.root}"} },
+		},
+		"local backend setting": {
+			reason: "an unknown setting of the local backend is named",
+			module: plain, want: engine.Invalid, says: "workspace_dir",
+			change: func(r *engine.Request) { r.Backend.Config = map[string]any{"workspace_dir": "x"} },
+		},
+	}
+	each(t, func(t *testing.T, program string) {
+		for name, c := range cases {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := newSmall(t, program, c.module, nil)
+				if c.change != nil {
+					c.change(&s.req)
+				}
+				_, _, err := s.apply(t)
+				e, ok := engine.AsError(err)
+				if !ok || e.Class != c.want || !strings.Contains(e.Message, c.says) {
+					t.Errorf("%s: got %v; want class %s and %q", c.reason, err, c.want, c.says)
+				}
+			})
+		}
+	})
+}
+
+func TestStateServerInTrouble(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, program string) {
+		s := newSmall(t, program, "resource \"terraform_data\" \"one\" {}\n", nil)
+		server := serveState(t)
+		s.req.Backend = server.backend()
+		if _, _, err := s.apply(t); err != nil {
+			t.Fatal(err)
+		}
+		seen, err := s.engine.Observe(t.Context(), s.req)
+		if err != nil || !seen.Exists || seen.Lineage == "" {
+			t.Fatalf("observed %+v, %v", seen, err)
+		}
+		server.fail(503)
+		_, err = s.engine.Observe(t.Context(), s.req)
+		if got := engine.ClassOf(err); got != engine.Transient {
+			t.Errorf("class with a backend that answers 503 is %q (%v); want transient", got, err)
+		}
+		server.fail(0)
+		server.put([]byte(`{"version": 4, "serial"`))
+		for verb, err := range map[string]error{
+			"observe": second(s.engine.Observe(t.Context(), s.req)),
+			"preview": second(s.engine.Preview(t.Context(), s.req)),
+			"destroy": s.engine.Destroy(t.Context(), s.req),
+		} {
+			if got := engine.ClassOf(err); got != engine.Unreadable {
+				t.Errorf("%s: class with half a state is %q (%v); want unreadable", verb, got, err)
+			}
+		}
+	})
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// TestEmptyStateFile tells a state file that was emptied from one that a first
+// apply made and never wrote.
+func TestEmptyStateFile(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, program string) {
+		s := newSmall(t, program, "resource \"terraform_data\" \"one\" {}\n", nil)
+		if _, _, err := s.apply(t); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Truncate(stateFile(s.dir, s.req), 0); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := s.apply(t)
+		if got := engine.ClassOf(err); got != engine.Unreadable {
+			t.Errorf("class is %q (%v); want unreadable", got, err)
+		}
+	})
+}
+
+// TestNothingSecretStays looks for a secret in every file that a finished apply
+// leaves in the workspace.
+func TestNothingSecretStays(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, program string) {
+		const secret = "tell-nobody-4711"
+		s := newSmall(t, program, `
+variable "key" {
+  type      = string
+  sensitive = true
+}
+resource "terraform_data" "one" {
+  input = var.key
+  provisioner "local-exec" {
+    command     = "env"
+    environment = { KEY = nonsensitive(var.key) }
+  }
+}
+`, map[string]any{"key": secret})
+		s.req.Sensitive = map[string]bool{"key": true}
+		s.req.Env = map[string]string{"CLOUD_TOKEN": "token-of-the-cloud"}
+		if _, _, err := s.apply(t); err != nil {
+			t.Fatal(err)
+		}
+		log := s.log.String()
+		if strings.Contains(log, secret) || strings.Contains(log, "token-of-the-cloud") || !strings.Contains(log, "KEY=(sensitive)") {
+			t.Errorf("the log holds the secret or not the masked line: %q", lines(log, "KEY"))
+		}
+		for _, unwanted := range []string{"NESTOR_SUPERVISE", "TF_CLI_CONFIG_FILE=" + os.Getenv("TF_CLI_CONFIG_FILE") + "\n"} {
+			if strings.Contains(log, unwanted) && unwanted != "TF_CLI_CONFIG_FILE=\n" {
+				t.Errorf("the program saw %s", unwanted)
+			}
+		}
+		err := filepath.WalkDir(s.req.Workspace, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || d.Type()&fs.ModeSymlink != 0 {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			if bytes.Contains(text, []byte(secret)) {
+				t.Errorf("%s holds the secret", path)
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestInitialisedOnce counts the runs of init by what they log.
+func TestInitialisedOnce(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, program string) {
+		s := newSmall(t, program, "variable \"n\" { type = number }\nresource \"terraform_data\" \"one\" { input = var.n }\n",
+			map[string]any{"n": 1})
+		inits := func() int { return len(lines(s.log.String(), "successfully initialized!")) }
+		for i := range 2 {
+			s.req.Inputs["n"] = i
+			if _, _, err := s.apply(t); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := inits(); n != 1 {
+			t.Errorf("%d runs of init for one definition; want 1", n)
+		}
+		// Another bundle is another matter.
+		path := filepath.Join(s.dir, "bundle", "m", "more.tf")
+		if err := os.WriteFile(path, []byte("resource \"terraform_data\" \"two\" {}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.apply(t); err != nil {
+			t.Fatal(err)
+		}
+		if n := inits(); n != 2 {
+			t.Errorf("%d runs of init after the bundle changed; want 2", n)
+		}
+	})
+}
+
+// TestLockWithoutHolder names the right lock where the program tells its id
+// alone, and leaves it where it is.
+func TestLockWithoutHolder(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, program string) {
+		s := newSmall(t, program, "resource \"terraform_data\" \"one\" {}\n", nil)
+		server := serveState(t)
+		s.req.Backend = server.backend()
+		server.lock(map[string]any{"ID": "the-lock-in-the-way", "Who": "grace@another-host", "Created": time.Now().UTC()})
+		_, _, err := s.apply(t)
+		e, ok := engine.AsError(err)
+		if !ok || e.Class != engine.Locked || !strings.Contains(e.Message, "force-unlock the-lock-in-the-way") {
+			t.Errorf("got %v; want class locked and the way to unlock", err)
+		}
+		if !server.locked() {
+			t.Error("the lock was broken")
+		}
+	})
+}
+
+// TestLivingLock meets the local backend's lock in the hands of a living
+// process of another workspace.
+func TestLivingLock(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, program string) {
+		dir := t.TempDir()
+		release := filepath.Join(dir, "hold")
+		if err := os.WriteFile(release, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := newSmall(t, program, `
+variable "hold" { type = string }
+resource "terraform_data" "one" {
+  provisioner "local-exec" {
+    command     = "touch \"$HOLD.taken\"; while [ -e \"$HOLD\" ]; do sleep 0.05; done"
+    environment = { HOLD = var.hold }
+  }
+}
+`, map[string]any{"hold": release})
+		done := make(chan error, 1)
+		go func() {
+			_, _, err := s.apply(t)
+			done <- err
+		}()
+		until(t, "the lock", func() bool { return exists(release + ".taken") })
+		other := *s
+		other.req.Workspace = filepath.Join(s.dir, "elsewhere")
+		_, _, err := other.apply(t)
+		if e, ok := engine.AsError(err); !ok || e.Class != engine.Transient || !strings.Contains(e.Message, "locked by a living process") {
+			t.Errorf("got %v; want class transient", err)
+		}
+		if err := os.Remove(release); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("the holder: %v", err)
+		}
+	})
+}
+
+// TestKilledSupervisor kills the supervisor alone: its program is asked to stop
+// and writes its state, and the attempt waits for that.
+func TestKilledSupervisor(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, program string) {
+		dir := t.TempDir()
+		release := filepath.Join(dir, "hold")
+		if err := os.WriteFile(release, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := newSmall(t, program, `
+variable "hold" { type = string }
+resource "terraform_data" "one" {
+  provisioner "local-exec" {
+    command     = "touch \"$HOLD.taken\"; while [ -e \"$HOLD\" ]; do sleep 0.05; done"
+    environment = { HOLD = var.hold }
+  }
+}
+`, map[string]any{"hold": release})
+		done := make(chan error, 1)
+		go func() {
+			_, _, err := s.apply(t)
+			done <- err
+		}()
+		until(t, "the creation", func() bool { return exists(release + ".taken") })
+		holder, err := supervise.ReadHolder(s.req.Workspace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(holder.PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; engine.ClassOf(err) != engine.Transient {
+			t.Fatalf("got %v; want class transient", err)
+		}
+		seen, err := s.engine.Observe(t.Context(), s.req)
+		if err != nil || !seen.Exists || len(seen.Uncertain) > 0 {
+			t.Errorf("observed %+v, %v; want the begun resource, recorded", seen, err)
+		}
+		if err := os.Remove(release); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.apply(t); err != nil {
+			t.Errorf("the next attempt: %v", err)
+		}
+	})
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package activities
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/composer"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/store"
+)
+
+// PlanNode previews one node and records what it would change. It changes
+// nothing and takes no fence.
+func (s *Steps) PlanNode(ctx context.Context, in contract.PlanNodeInput) (contract.PlanNodeResult, error) {
+	stop := s.heartbeat(ctx)
+	defer stop()
+	plan, err := s.Registry.GetPlanRecord(ctx, in.Plan)
+	if err != nil {
+		return contract.PlanNodeResult{}, toTemporal(err)
+	}
+	node, err := s.node(ctx, in.GraphDigest, in.Node)
+	if err != nil {
+		return contract.PlanNodeResult{}, toTemporal(err)
+	}
+	preview, err := s.preview(ctx, plan.Scope, node, in)
+	if ctx.Err() != nil {
+		return contract.PlanNodeResult{}, ctx.Err()
+	}
+	np := orchestrator.NodePlan{
+		Node: in.Node, Engine: node.Engine, Definition: node.Definition, Version: node.Version,
+		Remove: in.Remove, Retain: in.Remove && node.DeletionPolicy == catalog.RetainPolicy,
+		Changes: preview.Changes,
+	}
+	var res contract.PlanNodeResult
+	if err != nil {
+		ne := nodeError(err)
+		if ne.Retryable {
+			return res, stepFailure(err, *ne, 1)
+		}
+		np.Error = describe(*ne)
+		res.Error = np.Error
+	}
+	if !preview.Empty() {
+		res.Unknown = changing(node, preview)
+	}
+	err = s.Registry.PutNodePlan(ctx, store.Principal(principal(s.Engine)), in.Plan, np)
+	return res, toTemporal(err)
+}
+
+// changing lists the outputs that will or may have another value after the
+// preview is applied.
+func changing(n composer.Node, p engine.Preview) []string {
+	var out []string
+	for _, o := range n.Outputs {
+		if !slices.Contains(p.OutputsKept, o.Name) {
+			out = append(out, o.Name)
+		}
+	}
+	return out
+}
+
+func (s *Steps) preview(
+	ctx context.Context, scope orchestrator.Scope, node composer.Node, in contract.PlanNodeInput,
+) (engine.Preview, error) {
+	if in.Remove && node.DeletionPolicy == catalog.RetainPolicy {
+		return engine.Preview{}, nil
+	}
+	environment, _, err := s.Registry.GetEnvironment(ctx, scope.Environment)
+	if err != nil {
+		return engine.Preview{}, err
+	}
+	req, err := s.request(ctx, node, scope, environment, discard{})
+	if err != nil {
+		return engine.Preview{}, err
+	}
+	req.Workspace = s.workspace(scope, in.Node, "plans")
+	req.Destroy = in.Remove
+	head, err := s.Registry.Head(ctx, scope, in.Node)
+	switch {
+	case err == nil:
+		req.Address, req.Backend = head.Address, s.backend(head.Backend)
+	case !errors.Is(err, store.ErrNotFound):
+		return engine.Preview{}, err
+	}
+	if in.Remove {
+		err = s.recordedInputs(ctx, head, &req)
+	} else {
+		err = s.plannedInputs(ctx, scope, node, in.Unknown, &req)
+	}
+	if err != nil {
+		return engine.Preview{}, err
+	}
+	return s.Engine.Preview(ctx, req)
+}
+
+// plannedInputs renders what can be known before the deployment.
+func (s *Steps) plannedInputs(
+	ctx context.Context, scope orchestrator.Scope, node composer.Node, unknown map[string][]string, req *engine.Request,
+) error {
+	live := s.liveOutputs(ctx, scope)
+	known := func(ref composer.Reference) bool {
+		return ref.External() || !slices.Contains(unknown[ref.Node], ref.Output)
+	}
+	for _, in := range node.Inputs {
+		req.Sensitive[in.Name] = sensitive(in)
+		if !in.Value.Known(known) {
+			req.Unknown[in.Name] = "known after " + firstUnknown(in.Value, known)
+			continue
+		}
+		v, err := resolve(in, live.lookup, s.secret(ctx))
+		if err != nil {
+			return err
+		}
+		req.Inputs[in.Name] = v
+	}
+	return nil
+}
+
+func firstUnknown(e composer.Expression, known func(composer.Reference) bool) string {
+	for _, ref := range e.References() {
+		if !known(ref) {
+			return ref.Node
+		}
+	}
+	return "apply"
+}
+
+// recordedInputs are those of the last apply.
+func (s *Steps) recordedInputs(ctx context.Context, head orchestrator.NodeHead, req *engine.Request) error {
+	inputs, err := s.Registry.RevealInputs(ctx, head)
+	if err != nil {
+		return err
+	}
+	for _, in := range inputs {
+		req.Inputs[in.Name], req.Sensitive[in.Name] = in.Value, in.Sensitive
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package activities
+
+import (
+	"context"
+
+	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/registry"
+)
+
+// remove takes a node out that its graph no longer has: destroyed, or left to
+// itself where its definition says retain.
+func (s *Steps) remove(ctx context.Context, j *job) (registry.Commit, contract.StepResult, error) {
+	if err := s.removalApproved(ctx, j); err != nil {
+		return registry.Commit{}, contract.StepResult{}, err
+	}
+	if j.node.DeletionPolicy != catalog.RetainPolicy {
+		return s.destroy(ctx, j)
+	}
+	return registry.Commit{Status: orchestrator.NodeRetained, DeleteHead: true},
+		contract.StepResult{Status: orchestrator.NodeRetained, Exists: true}, nil
+}
+
+// destroy removes everything of a node; the engine proves that it is gone.
+func (s *Steps) destroy(ctx context.Context, j *job) (registry.Commit, contract.StepResult, error) {
+	commit := registry.Commit{Status: orchestrator.NodeDestroyed, DeleteHead: true, Changed: true}
+	ctx, cancel := withTimeout(ctx, j.node.Timeouts.Destroy)
+	defer cancel()
+	req, err := s.last(ctx, j)
+	if err != nil {
+		return registry.Commit{}, contract.StepResult{}, err
+	}
+	req.Destroy = true
+	if err := s.Engine.Destroy(ctx, req); err != nil {
+		return registry.Commit{Changed: true}, contract.StepResult{}, err
+	}
+	return commit, contract.StepResult{Status: orchestrator.NodeDestroyed, Changed: true}, nil
+}
+
+// observe finds out what is there of a node, and changes nothing.
+func (s *Steps) observe(ctx context.Context, j *job) (registry.Commit, contract.StepResult, error) {
+	req, err := s.last(ctx, j)
+	if err != nil {
+		return registry.Commit{}, contract.StepResult{}, err
+	}
+	seen, err := s.Engine.Observe(ctx, req)
+	if err != nil {
+		return registry.Commit{}, contract.StepResult{}, err
+	}
+	status := orchestrator.NodeUncertain
+	if !seen.Exists {
+		status = orchestrator.NodeDestroyed
+	}
+	return registry.Commit{Status: status}, contract.StepResult{Status: status, Exists: seen.Exists}, nil
+}
+
+// last is a request for what was applied last: with the inputs that were
+// recorded then, since what they came from may be gone by now.
+func (s *Steps) last(ctx context.Context, j *job) (engine.Request, error) {
+	req, err := s.request(ctx, j.node, j.deployment.Scope, j.environment, j.log)
+	if err != nil {
+		return req, err
+	}
+	req.Workspace = s.workspace(j.deployment.Scope, j.in.Node, "nodes")
+	head := j.attempt.Head
+	if head == nil {
+		return req, nil
+	}
+	req.Address, req.Backend = head.Address, s.backend(head.Backend)
+	inputs, err := s.Registry.RevealInputs(ctx, *head)
+	if err != nil {
+		return req, err
+	}
+	for _, in := range inputs {
+		req.Inputs[in.Name], req.Sensitive[in.Name] = in.Value, in.Sensitive
+	}
+	return req, nil
+}

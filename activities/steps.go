@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package activities
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/composer"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/registry"
+	"github.com/HatiCode/nestor/store"
+)
+
+// Secrets resolves a secret reference ("secret://<source>/<path>") to its
+// value, at the moment it is needed.
+type Secrets interface {
+	Resolve(ctx context.Context, ref string) (string, error)
+}
+
+// Bundles gives a bundle's files as a read-only directory.
+type Bundles interface {
+	Directory(ctx context.Context, digest string) (string, error)
+}
+
+// Steps holds the activities of an engine's queue.
+type Steps struct {
+	Registry *registry.Registry
+	Engine   engine.Engine
+	Bundles  Bundles
+	Secrets  Secrets
+	// WorkDir holds a workspace per node, StateDir the state of environments
+	// that name no backend.
+	WorkDir  string
+	StateDir string
+	// Beat is how often a running step says that it lives.
+	Beat time.Duration
+	// Host and process that act, for the run's record.
+	Lease orchestrator.Lease
+
+	graphs graphCache
+}
+
+// Register makes the activities known to a worker.
+func (s *Steps) Register(w Registrar) {
+	w.RegisterActivityWithOptions(s.RunStep, activity.RegisterOptions{Name: contract.ActivityRunStep})
+	w.RegisterActivityWithOptions(s.PlanNode, activity.RegisterOptions{Name: contract.ActivityPlanNode})
+}
+
+// job is one step with everything it was given.
+type job struct {
+	in          contract.StepInput
+	deployment  orchestrator.Deployment
+	environment orchestrator.Environment
+	node        composer.Node
+	attempt     registry.Attempt
+	log         *logWriter
+}
+
+// RunStep performs one action on one node: it records the intent, finds out
+// what is there if an earlier attempt was cut off, acts, and commits. Running
+// it again continues the same work.
+func (s *Steps) RunStep(ctx context.Context, in contract.StepInput) (contract.StepResult, error) {
+	stop := s.heartbeat(ctx)
+	defer stop()
+	j, err := s.open(ctx, in)
+	if err != nil {
+		return contract.StepResult{}, toTemporal(err)
+	}
+	commit, res, err := s.act(ctx, j)
+	closing := j.log.close()
+	if err == nil {
+		err = closing
+	}
+	// What was done is recorded even when the step itself was canceled.
+	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer cancel()
+	if err != nil {
+		return res, s.fail(recording, j, commit, err)
+	}
+	if err := s.Registry.Commit(recording, j.attempt, commit); err != nil {
+		return res, stepFailure(err, *nodeError(err), 1)
+	}
+	return res, nil
+}
+
+// recordTimeout bounds the commit of a step that was canceled.
+const recordTimeout = 30 * time.Second
+
+// open gathers what a step needs and records that it begins.
+func (s *Steps) open(ctx context.Context, in contract.StepInput) (*job, error) {
+	d, err := s.Registry.GetDeployment(ctx, in.Deployment)
+	if err != nil {
+		return nil, err
+	}
+	environment, _, err := s.Registry.GetEnvironment(ctx, d.Environment)
+	if err != nil {
+		return nil, err
+	}
+	node, err := s.node(ctx, in.GraphDigest, in.Node)
+	if err != nil {
+		return nil, err
+	}
+	version, err := s.Engine.Version(ctx)
+	if err != nil {
+		version = "" // the step itself will say so, with its class
+	}
+	run := orchestrator.NodeRun{
+		Deployment: in.Deployment, Node: in.Node, Action: in.Action,
+		Attempt: activity.GetInfo(ctx).Attempt, Lease: &s.Lease,
+	}
+	if before, err := s.Registry.Run(ctx, in.Deployment, in.Node); err == nil && before.Action == in.Action {
+		run.Failures = before.Failures
+	}
+	attempt, err := s.Registry.Begin(ctx, principal(s.Engine), d.Scope, run, orchestrator.NodeHead{
+		Engine: node.Engine, EngineVersion: version,
+		Address: address(d.Scope, in.Node), Backend: environment.Spec.State,
+		Definition: node.Definition, Version: node.Version, DefinitionDigest: node.DefinitionDigest,
+		GraphDigest: in.GraphDigest, InputDigest: node.InputDigest,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &job{
+		in: in, deployment: d, environment: environment, node: node, attempt: attempt,
+		log: newLogWriter(ctx, s.Registry, store.Principal(principal(s.Engine)), in.Deployment, in.Node, run.Attempt),
+	}, nil
+}
+
+// principal of what an engine's steps write.
+func principal(e engine.Engine) string { return "worker:" + e.Name() }
+
+// address of a node's state. It is made once; the head keeps it.
+func address(s orchestrator.Scope, node string) string { return s.String() + "/" + node }
+
+func (s *Steps) act(ctx context.Context, j *job) (registry.Commit, contract.StepResult, error) {
+	switch j.in.Action {
+	case orchestrator.StepApply:
+		return s.apply(ctx, j, orchestrator.NodeReady)
+	case orchestrator.StepRestore:
+		return s.apply(ctx, j, orchestrator.NodeReverted)
+	case orchestrator.StepRemove:
+		return s.remove(ctx, j)
+	case orchestrator.StepDestroy:
+		return s.destroy(ctx, j)
+	case orchestrator.StepObserve:
+		return s.observe(ctx, j)
+	default:
+		return registry.Commit{}, contract.StepResult{}, &inputError{fmt.Errorf("step action %q is unknown", j.in.Action)}
+	}
+}
+
+// fail records a step that did not succeed and turns its error into Temporal's.
+func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) error {
+	ne := nodeError(err)
+	j.attempt.Run.Failures++
+	failure := stepFailure(err, *ne, j.attempt.Run.Failures)
+	c.Error = ne
+	c.Status = orchestrator.NodeFailed
+	if ne.Class == string(engine.Canceled) {
+		c.Status = orchestrator.NodeUncertain
+	}
+	c.Retrying = ne.Retryable && j.attempt.Run.Failures < contract.StepFailures
+	if j.in.Action != orchestrator.StepObserve {
+		head := s.headBefore(j)
+		head.Status, head.Error = c.Status, ne
+		c.Head = &head
+	}
+	if commitErr := s.Registry.Commit(ctx, j.attempt, c); commitErr != nil {
+		return stepFailure(commitErr, *nodeError(commitErr), 1)
+	}
+	return failure
+}
+
+// headBefore is the node's head as it was, or as Begin made it.
+func (s *Steps) headBefore(j *job) orchestrator.NodeHead {
+	if j.attempt.Head != nil {
+		head := *j.attempt.Head
+		head.LastDeployment = j.in.Deployment
+		return head
+	}
+	return s.headNow(j, "")
+}
+
+// headNow is the node's head as this step makes it.
+func (s *Steps) headNow(j *job, version string) orchestrator.NodeHead {
+	head := orchestrator.NodeHead{
+		Scope: j.deployment.Scope, Node: j.in.Node, Engine: j.node.Engine, EngineVersion: version,
+		Address: address(j.deployment.Scope, j.in.Node), Backend: j.environment.Spec.State,
+		Definition: j.node.Definition, Version: j.node.Version, DefinitionDigest: j.node.DefinitionDigest,
+		GraphDigest: j.in.GraphDigest, InputDigest: j.node.InputDigest,
+		LastDeployment: j.in.Deployment, Status: orchestrator.NodeReady,
+	}
+	if before := j.attempt.Head; before != nil {
+		head.Address, head.Backend = before.Address, before.Backend
+		head.InputsRef, head.OutputsRef, head.OutputsDigest = before.InputsRef, before.OutputsRef, before.OutputsDigest
+	}
+	return head
+}
+
+// heartbeat tells Temporal that the step lives, until it is stopped.
+func (s *Steps) heartbeat(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(s.Beat)
+		defer ticker.Stop()
+		for {
+			activity.RecordHeartbeat(ctx)
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// request is the engine's view of a node.
+func (s *Steps) request(ctx context.Context, node composer.Node, scope orchestrator.Scope, env orchestrator.Environment, log io.Writer) (engine.Request, error) {
+	req := engine.Request{
+		Address: address(scope, node.ID), Node: node.ID,
+		Implementation: implementation(node),
+		Inputs:         map[string]any{}, Unknown: map[string]string{}, Sensitive: map[string]bool{},
+		Backend: s.backend(env.Spec.State), Env: map[string]string{}, Log: log,
+	}
+	for _, o := range node.Outputs {
+		req.Outputs = append(req.Outputs, engine.OutputSpec{Name: o.Name, Type: string(o.Type), Sensitive: o.Sensitive})
+	}
+	for name, ref := range env.Spec.Credentials {
+		value, err := s.Secrets.Resolve(ctx, ref)
+		if err != nil {
+			return req, &inputError{fmt.Errorf("credential %s of environment %s: %w", name, env.Metadata.Name, err)}
+		}
+		req.Env[name] = value
+	}
+	if node.BundleDigest == "" {
+		return req, nil
+	}
+	dir, err := s.Bundles.Directory(ctx, node.BundleDigest)
+	req.Bundle = dir
+	return req, err
+}
+
+func (s *Steps) backend(b orchestrator.Backend) orchestrator.Backend {
+	if b.Type != "" && b.Type != "local" {
+		return b
+	}
+	config := map[string]any{"path": s.StateDir}
+	for k, v := range b.Config {
+		config[k] = v
+	}
+	return orchestrator.Backend{Type: "local", Config: config}
+}
+
+// workspace of a node: steps and previews each have their own, so that a plan
+// never disturbs a deployment.
+func (s *Steps) workspace(scope orchestrator.Scope, node, purpose string) string {
+	return filepath.Join(s.WorkDir, purpose, scope.Team, scope.Application, scope.Environment, node)
+}
+
+func (s *Steps) node(ctx context.Context, digest, id string) (composer.Node, error) {
+	graph, err := s.graphs.get(ctx, s.Registry, digest)
+	if err != nil {
+		return composer.Node{}, err
+	}
+	node, found := graph.Node(id)
+	if !found {
+		return composer.Node{}, fmt.Errorf("node %s is not in graph %s: %w", id, digest, store.ErrNotFound)
+	}
+	return node, nil
+}
+
+// implementation is the definition's block as the engine contract takes it.
+func implementation(n composer.Node) map[string]any {
+	i := n.Implementation
+	block := map[string]any{"module": i.Module, "settings": i.Settings}
+	if i.Inputs != nil {
+		block["inputs"] = i.Inputs
+	}
+	if i.Outputs != nil {
+		block["outputs"] = i.Outputs
+	}
+	return block
+}

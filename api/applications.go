@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/HatiCode/nestor/api/gen"
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// masked stands for a sensitive output.
+const masked = "(sensitive)"
+
+// ListApplications implements GET /applications.
+func (s *Server) ListApplications(ctx context.Context, r gen.ListApplicationsRequestObject) (gen.ListApplicationsResponseObject, error) {
+	team, err := teamOrOwn(ctx, r.Params.Team)
+	if err != nil {
+		return nil, err
+	}
+	scopes, err := s.d.Records.Applications(ctx, team)
+	if err != nil {
+		return nil, err
+	}
+	environments, err := s.d.Records.ListEnvironments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	place := map[string]int{}
+	for i, e := range environments {
+		place[e.Metadata.Name] = i + 1
+	}
+	slices.SortFunc(scopes, func(a, b orchestrator.Scope) int {
+		return cmp.Or(strings.Compare(a.Application, b.Application),
+			cmp.Compare(place[a.Environment], place[b.Environment]), strings.Compare(a.Environment, b.Environment))
+	})
+	answer := gen.ListApplications200JSONResponse{Items: []gen.ApplicationSummary{}}
+	for _, scope := range scopes {
+		last := len(answer.Items) - 1
+		if last < 0 || answer.Items[last].Application != scope.Application {
+			answer.Items = append(answer.Items, gen.ApplicationSummary{Team: team, Application: scope.Application})
+			last++
+		}
+		answer.Items[last].Environments = append(answer.Items[last].Environments, scope.Environment)
+	}
+	return answer, nil
+}
+
+// GetApplicationStatus implements GET /applications/{…}/environments/{…}.
+func (s *Server) GetApplicationStatus(ctx context.Context, r gen.GetApplicationStatusRequestObject) (gen.GetApplicationStatusResponseObject, error) {
+	scope := orchestrator.Scope{Team: r.Team, Application: r.Application, Environment: r.Environment}
+	deployment, err := s.d.Records.LatestDeployment(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	resources, err := s.resources(ctx, scope, deployment)
+	if err != nil {
+		return nil, err
+	}
+	return gen.GetApplicationStatus200JSONResponse{
+		Application: scope.Application,
+		Team:        scope.Team,
+		Environment: scope.Environment,
+		Status:      deployment.Status,
+		Release:     deployment.Release,
+		Deployment:  deployment.ID,
+		WorkflowID:  deployment.WorkflowID,
+		Resources:   resources,
+	}, nil
+}
+
+// resources are the nodes that are there, and those that the latest deployment
+// will make, by id.
+func (s *Server) resources(ctx context.Context, scope orchestrator.Scope, d orchestrator.Deployment) ([]gen.ResourceStatus, error) {
+	heads, err := s.d.Records.Heads(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	resources := make([]gen.ResourceStatus, 0, len(heads))
+	there := map[string]bool{}
+	for _, head := range heads {
+		outputs, err := s.outputs(ctx, head)
+		if err != nil {
+			return nil, err
+		}
+		there[head.Node] = true
+		resources = append(resources, gen.ResourceStatus{
+			Name: head.Node, Engine: head.Engine, Definition: head.Definition, Version: head.Version,
+			Status: head.Status, Outputs: outputs,
+		})
+	}
+	if !d.Status.Final() && d.GraphDigest != "" {
+		graph, err := s.d.Records.GetGraph(ctx, d.GraphDigest)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range graph.Nodes {
+			if !there[node.ID] {
+				resources = append(resources, gen.ResourceStatus{
+					Name: node.ID, Engine: node.Engine, Definition: node.Definition, Version: node.Version,
+					Status: orchestrator.NodePending, Outputs: map[string]any{},
+				})
+			}
+		}
+	}
+	slices.SortFunc(resources, func(a, b gen.ResourceStatus) int { return strings.Compare(a.Name, b.Name) })
+	return resources, nil
+}
+
+func (s *Server) outputs(ctx context.Context, head orchestrator.NodeHead) (map[string]any, error) {
+	values, err := s.d.Records.Outputs(ctx, head)
+	if err != nil {
+		return nil, err
+	}
+	outputs := make(map[string]any, len(values))
+	for _, v := range values {
+		outputs[v.Name] = v.Value
+		if v.Sensitive {
+			outputs[v.Name] = masked
+		}
+	}
+	return outputs, nil
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"context"
+
+	"github.com/HatiCode/nestor/api/auth"
+	"github.com/HatiCode/nestor/api/gen"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/compile"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+)
+
+// CreatePlan implements POST /plans.
+func (s *Server) CreatePlan(ctx context.Context, r gen.CreatePlanRequestObject) (gen.CreatePlanResponseObject, error) {
+	// Asked first, so that no record is left which nobody will finish.
+	if err := s.d.Temporal.Check(ctx); err != nil {
+		return nil, err
+	}
+	principal := auth.From(ctx).Name
+	plan, err := s.d.Compiler.Plan(ctx, principal, compile.PlanRequest{
+		Scope:   orchestrator.Scope{Team: r.Body.Team, Application: r.Body.Application, Environment: r.Body.Environment},
+		Kind:    r.Body.Kind,
+		Release: r.Body.Release,
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = s.d.Temporal.StartPlan(ctx, contract.PlanInput{
+		Plan: plan.ID, Scope: plan.Scope,
+		GraphDigest: plan.GraphDigest, PreviousGraphDigest: plan.PreviousGraphDigest, Principal: string(principal),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return gen.CreatePlan202JSONResponse{
+		Body: plan, Headers: gen.CreatePlan202ResponseHeaders{Location: "/api/v1/plans/" + plan.ID},
+	}, nil
+}
+
+// GetPlan implements GET /plans/{id}.
+func (s *Server) GetPlan(ctx context.Context, r gen.GetPlanRequestObject) (gen.GetPlanResponseObject, error) {
+	plan, err := s.visiblePlan(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	return gen.GetPlan200JSONResponse(plan), nil
+}
+
+// visiblePlan is a plan of one of the caller's teams; another team's looks as
+// if it did not exist.
+func (s *Server) visiblePlan(ctx context.Context, id string) (orchestrator.Plan, error) {
+	plan, err := s.d.Records.GetPlan(ctx, id)
+	if err != nil {
+		return plan, err
+	}
+	return plan, visibleTeam(ctx, plan.Team, "plan "+id)
+}

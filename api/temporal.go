@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/HatiCode/nestor/orchestrator/contract"
+)
+
+// Temporal is what the API asks of Temporal. A server that cannot be reached is
+// a *problem.UnavailableError, a workflow that refuses a *problem.Problem.
+type Temporal interface {
+	// Deploy hands a request to the application's workflow, which it starts
+	// where needed, and returns when the request is queued. A repeated request
+	// id gets the first answer again.
+	Deploy(ctx context.Context, request contract.DeployRequest) (contract.DeployAccepted, error)
+	// Promote signals the application's workflow, which it starts where needed.
+	Promote(ctx context.Context, team, application string, signal contract.PromoteSignal) error
+	// Approve, Reject and Cancel signal the application's workflow.
+	Approve(ctx context.Context, team, application string, signal contract.DecisionSignal) error
+	Reject(ctx context.Context, team, application string, signal contract.DecisionSignal) error
+	Cancel(ctx context.Context, team, application string, signal contract.CancelSignal) error
+	// StartPlan starts the workflow of a plan; starting it again is no error.
+	StartPlan(ctx context.Context, input contract.PlanInput) error
+	// Pollers lists who asked a task queue for work lately.
+	Pollers(ctx context.Context, queue string) ([]Poller, error)
+	// Check fails when the server cannot be reached.
+	Check(ctx context.Context) error
+}
+
+// Poller is a worker process as Temporal sees it.
+type Poller struct {
+	Identity string
+	LastSeen time.Time
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/HatiCode/nestor/api/problem"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+)
+
+// Bounds of one call.
+const (
+	checkTimeout  = 2 * time.Second
+	callTimeout   = 5 * time.Second
+	updateTimeout = 20 * time.Second
+	// pollerFresh is how long a worker counts as being there after it last
+	// asked: a long poll takes up to a minute.
+	pollerFresh = 90 * time.Second
+)
+
+// TemporalClient implements Temporal over the SDK's client.
+type TemporalClient struct {
+	client  client.Client
+	address string // for messages
+	now     func() time.Time
+}
+
+var _ Temporal = (*TemporalClient)(nil)
+
+// NewTemporalClient wraps a client, which may be a lazy one. The address is
+// named in messages.
+func NewTemporalClient(c client.Client, address string, now func() time.Time) *TemporalClient {
+	return &TemporalClient{client: c, address: address, now: now}
+}
+
+// Deploy implements Temporal with an update-with-start.
+func (t *TemporalClient) Deploy(ctx context.Context, request contract.DeployRequest) (contract.DeployAccepted, error) {
+	var accepted contract.DeployAccepted
+	if err := t.requireWorker(ctx); err != nil {
+		return accepted, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+	defer cancel()
+	start := t.client.NewWithStartWorkflowOperation(
+		applicationOptions(request.Team, request.Application), contract.WorkflowApplication,
+		contract.ApplicationInput{Team: request.Team, Application: request.Application})
+	handle, err := t.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: start,
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateID:     request.Environment + "/" + request.RequestID,
+			UpdateName:   contract.UpdateDeploy,
+			Args:         []any{request},
+			WaitForStage: client.WorkflowUpdateStageCompleted,
+		},
+	})
+	if err == nil {
+		err = handle.Get(ctx, &accepted)
+	}
+	if err != nil {
+		return contract.DeployAccepted{}, t.explain(err, "it may still be accepted; repeat the request with the same Idempotency-Key")
+	}
+	return accepted, nil
+}
+
+// Promote implements Temporal with a signal-with-start.
+func (t *TemporalClient) Promote(ctx context.Context, team, application string, signal contract.PromoteSignal) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := t.client.SignalWithStartWorkflow(ctx, orchestrator.ApplicationWorkflowID(team, application),
+		contract.SignalPromote, signal, applicationOptions(team, application), contract.WorkflowApplication,
+		contract.ApplicationInput{Team: team, Application: application})
+	return t.explain(err, "repeat the request with the same Idempotency-Key")
+}
+
+// Approve implements Temporal.
+func (t *TemporalClient) Approve(ctx context.Context, team, application string, signal contract.DecisionSignal) error {
+	return t.signal(ctx, team, application, contract.SignalApprove, signal)
+}
+
+// Reject implements Temporal.
+func (t *TemporalClient) Reject(ctx context.Context, team, application string, signal contract.DecisionSignal) error {
+	return t.signal(ctx, team, application, contract.SignalReject, signal)
+}
+
+// Cancel implements Temporal.
+func (t *TemporalClient) Cancel(ctx context.Context, team, application string, signal contract.CancelSignal) error {
+	return t.signal(ctx, team, application, contract.SignalCancel, signal)
+}
+
+func (t *TemporalClient) signal(ctx context.Context, team, application, name string, payload any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	id := orchestrator.ApplicationWorkflowID(team, application)
+	err := t.client.SignalWorkflow(ctx, id, "", name, payload)
+	var gone *serviceerror.NotFound
+	if errors.As(err, &gone) {
+		return problem.New(problem.TypeConflict,
+			"the workflow %q is not running; look at its end in the Temporal Web UI and deploy again", id)
+	}
+	return t.explain(err, "repeat the request")
+}
+
+// StartPlan implements Temporal.
+func (t *TemporalClient) StartPlan(ctx context.Context, input contract.PlanInput) error {
+	if err := t.requireWorker(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := t.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                       "plan/" + input.Plan,
+		TaskQueue:                contract.QueueControl,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		StaticSummary:            "plan of " + input.String(),
+	}, contract.WorkflowPlan, input)
+	return t.explain(err, "repeat the request")
+}
+
+// Pollers implements Temporal: workflow and activity pollers together, by
+// identity, without those not seen lately.
+func (t *TemporalClient) Pollers(ctx context.Context, queue string) ([]Poller, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	seen := map[string]time.Time{}
+	for _, kind := range []enumspb.TaskQueueType{enumspb.TASK_QUEUE_TYPE_WORKFLOW, enumspb.TASK_QUEUE_TYPE_ACTIVITY} {
+		answer, err := t.client.DescribeTaskQueue(ctx, queue, kind)
+		if err != nil {
+			return nil, t.explain(err, "repeat the request")
+		}
+		for _, p := range answer.GetPollers() {
+			at := p.GetLastAccessTime().AsTime()
+			if t.now().Sub(at) < pollerFresh && at.After(seen[p.GetIdentity()]) {
+				seen[p.GetIdentity()] = at
+			}
+		}
+	}
+	pollers := make([]Poller, 0, len(seen))
+	for identity, at := range seen {
+		pollers = append(pollers, Poller{Identity: identity, LastSeen: at})
+	}
+	slices.SortFunc(pollers, func(a, b Poller) int { return strings.Compare(a.Identity, b.Identity) })
+	return pollers, nil
+}
+
+// Check implements Temporal.
+func (t *TemporalClient) Check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	_, err := t.client.CheckHealth(ctx, &client.CheckHealthRequest{})
+	if err != nil {
+		return t.down(err, "")
+	}
+	return nil
+}
+
+// requireWorker refuses what nobody would take up, before anything is written:
+// an update without a worker would wait, and nobody could tell for how long.
+func (t *TemporalClient) requireWorker(ctx context.Context) error {
+	if err := t.Check(ctx); err != nil {
+		return err
+	}
+	pollers, err := t.Pollers(ctx, contract.QueueControl)
+	if err != nil {
+		return err
+	}
+	if len(pollers) == 0 {
+		return &problem.UnavailableError{
+			What: "a worker of the queue " + contract.QueueControl,
+			Hint: "nothing was changed; start nestor-worker and repeat the request",
+		}
+	}
+	return nil
+}
+
+// explain tells a server that cannot be reached from a workflow that refuses.
+func (t *TemporalClient) explain(err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	var application *temporal.ApplicationError
+	if errors.As(err, &application) {
+		switch application.Type() {
+		case contract.ErrorNotFound:
+			return problem.New(problem.TypeNotFound, "%s", application.Message())
+		case contract.ErrorInvalid, contract.ErrorNotApproved, contract.ErrorFenced:
+			return problem.New(problem.TypeConflict, "%s", application.Message())
+		default:
+			return fmt.Errorf("the workflow failed: %w", err)
+		}
+	}
+	if t.unreachable(err) {
+		return t.down(err, hint)
+	}
+	return fmt.Errorf("temporal: %w", err)
+}
+
+func (t *TemporalClient) unreachable(err error) bool {
+	var unavailable *serviceerror.Unavailable
+	var deadline *serviceerror.DeadlineExceeded
+	var exhausted *serviceerror.ResourceExhausted
+	var canceled *serviceerror.Canceled
+	var timeout *client.WorkflowUpdateServiceTimeoutOrCanceledError
+	return errors.As(err, &unavailable) || errors.As(err, &deadline) || errors.As(err, &exhausted) ||
+		errors.As(err, &canceled) || errors.As(err, &timeout) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func (t *TemporalClient) down(err error, hint string) error {
+	return &problem.UnavailableError{What: "the Temporal server at " + t.address, Hint: hint, Err: err}
+}
+
+func applicationOptions(team, application string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID:                       orchestrator.ApplicationWorkflowID(team, application),
+		TaskQueue:                contract.QueueControl,
+		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		StaticSummary:            "deployments of " + orchestrator.ApplicationWorkflowID(team, application),
+	}
+}

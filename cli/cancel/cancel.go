@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cancel is `nestor cancel`: a deployment stops.
+package cancel
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/HatiCode/nestor/api/client"
+	"github.com/HatiCode/nestor/cli"
+	"github.com/HatiCode/nestor/cli/complete"
+	"github.com/HatiCode/nestor/cli/prompt"
+	"github.com/HatiCode/nestor/cli/remote"
+	"github.com/HatiCode/nestor/cli/render"
+	"github.com/HatiCode/nestor/cli/target"
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// Options of the command.
+type Options struct {
+	Factory    *cli.Factory
+	Target     target.Flags
+	Deployment string // empty: the latest one
+	Reason     string
+	Yes        bool
+}
+
+// The phases a deployment can be canceled in.
+const (
+	phaseApply    = "apply"
+	phaseRollback = "rollback"
+)
+
+// NewCmdCancel returns the command; runF replaces its work in tests.
+func NewCmdCancel(f *cli.Factory, runF func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{Factory: f}
+	cmd := &cobra.Command{
+		Use:   "cancel [DEPLOYMENT]",
+		Short: "Stop a deployment",
+		Long: `Stop a deployment; without an id, the latest one.
+
+A deployment that waits ends at once. One that runs lets its engines stop
+cleanly and then rolls back what it has done. Canceling that rollback too leaves
+things as they are then: the command asks first.`,
+		Example: `  nestor cancel --env staging
+  nestor cancel 3 --env staging --reason "wrong size"`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				opts.Deployment = args[0]
+			}
+			if runF != nil {
+				return runF(cmd.Context(), opts)
+			}
+			return runCancel(cmd.Context(), opts)
+		},
+		ValidArgsFunction: complete.Deployments(f, &opts.Target),
+	}
+	opts.Target.AddEnvironment(cmd, "that of the latest deployment")
+	opts.Target.AddApplication(cmd)
+	cmd.Flags().StringVarP(&opts.Reason, "reason", "m", "", "why, for those who read the history")
+	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "cancel a rollback too, without asking")
+	complete.Flag(cmd, "env", complete.Environments(f))
+	return cmd
+}
+
+func runCancel(ctx context.Context, opts *Options) error {
+	f := opts.Factory
+	id, err := opts.Target.Deployment(ctx, f, opts.Deployment)
+	if err != nil {
+		return err
+	}
+	api, err := f.Client()
+	if err != nil {
+		return err
+	}
+	deployment, err := remote.Decode[orchestrator.Deployment](api.GetDeployment(ctx, id.Team, id.Application, id.Environment, id.N))
+	if err != nil {
+		return err
+	}
+	if deployment.Status.Final() {
+		return cli.Errorf("", "deployment %d in %s is over: it %s", id.N, id.Environment, render.Ended(deployment.Status))
+	}
+	phase := phaseApply
+	if deployment.Status == orchestrator.StatusRollingBack {
+		phase = phaseRollback
+		if err := confirm(ctx, opts, id); err != nil {
+			return err
+		}
+	}
+	deployment, err = remote.Decode[orchestrator.Deployment](api.CancelDeployment(ctx, id.Team, id.Application, id.Environment, id.N,
+		client.CancelDeploymentJSONRequestBody{Phase: phase, Reason: opts.Reason}))
+	if err != nil {
+		return err
+	}
+	if f.Flags.Output.Structured() {
+		return f.Flags.Output.Write(f.IO.Out, deployment)
+	}
+	f.IO.Printf("Asked deployment %d in %s to stop.\n", id.N, id.Environment)
+	f.IO.Printf("  nestor status --env %s    shows how it ends\n", id.Environment)
+	return nil
+}
+
+func confirm(ctx context.Context, opts *Options, id target.ID) error {
+	if opts.Yes {
+		return nil
+	}
+	streams := opts.Factory.IO
+	if err := prompt.Possible(streams, "canceling a rollback", "give --yes"); err != nil {
+		return err
+	}
+	return prompt.Confirm(ctx, streams, fmt.Sprintf(
+		"Deployment %d in %s is rolling back. Stop that too, and leave things as they are then?", id.N, id.Environment))
+}

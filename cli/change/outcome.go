@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package change
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/HatiCode/nestor/cli"
+	"github.com/HatiCode/nestor/cli/follow"
+	"github.com/HatiCode/nestor/cli/render"
+	"github.com/HatiCode/nestor/cli/target"
+	"github.com/HatiCode/nestor/cli/text"
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// conclude reports how a deployment ended: a sentence for success, and for
+// anything else what failed, what was left behind, and an error.
+func (c *Change) conclude(id target.ID, outcome follow.Outcome) error {
+	d := outcome.Deployment
+	if c.F.Flags.Output.Structured() {
+		if err := c.F.Flags.Output.Write(c.F.IO.Out, d); err != nil {
+			return err
+		}
+	}
+	if d.Status == orchestrator.StatusSucceeded {
+		_, canvas := c.talk()
+		c.Say("%s %s", canvas.Style.Green("✓"), success(d))
+		return nil
+	}
+	style := c.F.IO.ErrStyle()
+	for _, failure := range outcome.Failures {
+		c.F.IO.Notef("%s %s\n", style.Red("✗"), text.Clean(failure.String()))
+	}
+	if len(d.Residue) > 0 {
+		c.F.IO.Notef("%s\n", style.Bold("Left behind:"))
+		for _, r := range d.Residue {
+			c.F.IO.Notef("  %s  %s %s\n", text.CleanLine(r.Node), text.CleanLine(r.Engine), text.CleanLine(r.Address))
+			c.F.IO.Notef("      why: %s\n", text.CleanLine(r.Reason))
+			c.F.IO.Notef("      do:  %s\n", text.CleanLine(r.Action))
+		}
+	}
+	return cli.Errorf(advice(id, d), "%s", failure(d))
+}
+
+func success(d orchestrator.Deployment) string {
+	took := fmt.Sprintf("(deployment %d, %s)", d.N, render.Elapsed(duration(d)))
+	if d.Kind == orchestrator.KindDestroy {
+		return fmt.Sprintf("%s/%s is gone from %s %s", d.Team, d.Application, d.Environment, took)
+	}
+	return fmt.Sprintf("%s/%s is at release %s in %s %s", d.Team, d.Application, render.Digest(d.Release), d.Environment, took)
+}
+
+func duration(d orchestrator.Deployment) time.Duration {
+	began := d.StartedAt
+	if began.IsZero() {
+		began = d.QueuedAt
+	}
+	return d.FinishedAt.Sub(began)
+}
+
+func failure(d orchestrator.Deployment) string {
+	name := fmt.Sprintf("deployment %d in %s", d.N, d.Environment)
+	why := ""
+	if reason := cmp.Or(d.Error, d.Reason); reason != "" {
+		why = ": " + strings.TrimSuffix(reason, ".")
+	}
+	switch d.Status {
+	case orchestrator.StatusRolledBack:
+		return name + " failed and was rolled back" + why
+	case orchestrator.StatusCanceled:
+		return name + " was canceled" + why
+	case orchestrator.StatusFailed:
+		return name + " failed" + why
+	default:
+		return fmt.Sprintf("%s is still %s, but its events have ended%s", name, render.Words(string(d.Status)), why)
+	}
+}
+
+func advice(id target.ID, d orchestrator.Deployment) string {
+	logs := fmt.Sprintf("`nestor logs %d --env %s` has what the engines said", id.N, id.Environment)
+	switch {
+	case len(d.Residue) > 0:
+		return "settle what was left behind first; " + logs
+	case d.Status == orchestrator.StatusCanceled:
+		return ""
+	default:
+		return logs
+	}
+}
+
+// Link is the address of a deployment in the Temporal Web UI, known when
+// NESTOR_TEMPORAL_UI names that; empty otherwise.
+func Link(f *cli.Factory, id target.ID) string {
+	base := strings.TrimSuffix(f.Getenv("NESTOR_TEMPORAL_UI"), "/")
+	if base == "" {
+		return ""
+	}
+	namespace := cmp.Or(f.Getenv("NESTOR_TEMPORAL_NAMESPACE"), "default")
+	return fmt.Sprintf("%s/namespaces/%s/workflows/%s", base, url.PathEscape(namespace), url.PathEscape(id.String()))
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package follow
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/HatiCode/nestor/cli/render"
+	"github.com/HatiCode/nestor/cli/text"
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// lines tells a deployment as one line per event, for logs and pipes.
+type lines struct {
+	w io.Writer
+}
+
+func (l *lines) event(s *state, e orchestrator.Event, d details) error {
+	subject, story := "deployment", l.deployment(e, d)
+	if e.Node != "" {
+		subject, story = e.Node, l.node(s.node(e.Node), e, d)
+	}
+	if story == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(l.w, "%s  %s: %s\n", e.Time.Local().Format("15:04:05"), text.CleanLine(subject), text.CleanLine(story))
+	return err
+}
+
+func (l *lines) deployment(e orchestrator.Event, d details) string {
+	because := func(s string) string {
+		if d.Reason == "" {
+			return s
+		}
+		return s + ": " + d.Reason
+	}
+	switch e.Type {
+	case orchestrator.EventQueued:
+		return because("queued")
+	case orchestrator.EventStatus, orchestrator.EventFinished:
+		return because(render.Words(d.Status))
+	case orchestrator.EventApproval:
+		word := "approved"
+		if d.Approved != nil && !*d.Approved {
+			word = "rejected"
+		}
+		if d.Comment != "" {
+			return fmt.Sprintf("%s by %s: %s", word, e.Principal, d.Comment)
+		}
+		return word + " by " + e.Principal
+	default:
+		return string(e.Type)
+	}
+}
+
+func (l *lines) node(n *node, e orchestrator.Event, d details) string {
+	switch e.Type {
+	case orchestrator.EventNodeStart:
+		if d.Attempt > 1 {
+			return fmt.Sprintf("%s again (attempt %d)", doing(d.Action), d.Attempt)
+		}
+		return doing(d.Action)
+	case orchestrator.EventNodeDone:
+		parts := []string{d.Status}
+		if done := render.Done(d.Counts); done != "" {
+			parts = append(parts, done)
+		} else if n.status == orchestrator.NodeReady && !d.Changed {
+			parts = append(parts, "unchanged")
+		}
+		if elapsed := n.elapsed(e.Time); elapsed > 0 {
+			parts = append(parts, "after "+render.Elapsed(elapsed))
+		}
+		story := strings.Join(parts, ", ")
+		if n.err != nil {
+			story += ": " + message(n.err)
+		}
+		return story
+	case orchestrator.EventNodeRetry:
+		if n.err != nil {
+			return "will be tried again: " + message(n.err)
+		}
+		return "will be tried again"
+	case orchestrator.EventNodePause:
+		return "paused: " + cmp.Or(d.Reason, n.paused)
+	default:
+		return string(e.Type)
+	}
+}
+
+// doing is an action as something that goes on.
+func doing(a orchestrator.StepAction) string {
+	switch a {
+	case orchestrator.StepApply:
+		return "applying"
+	case orchestrator.StepRemove:
+		return "removing"
+	case orchestrator.StepObserve:
+		return "observing"
+	case orchestrator.StepRestore:
+		return "restoring"
+	case orchestrator.StepDestroy:
+		return "destroying"
+	default:
+		return cmp.Or(string(a), "working")
+	}
+}
+
+func message(e *orchestrator.NodeError) string {
+	if e.Resource == "" || strings.Contains(e.Message, e.Resource) {
+		return e.Message
+	}
+	return e.Resource + ": " + e.Message
+}
+
+func (l *lines) note(s string) error {
+	_, err := fmt.Fprintln(l.w, text.CleanLine(s))
+	return err
+}
+
+func (l *lines) tick(*state) error { return nil }
+
+func (l *lines) close(*state) error { return nil }

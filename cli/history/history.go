@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package history is `nestor history`: what was deployed, when and by whom.
+package history
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/HatiCode/nestor/api/client"
+	"github.com/HatiCode/nestor/cli"
+	"github.com/HatiCode/nestor/cli/complete"
+	"github.com/HatiCode/nestor/cli/output"
+	"github.com/HatiCode/nestor/cli/remote"
+	"github.com/HatiCode/nestor/cli/render"
+	"github.com/HatiCode/nestor/cli/target"
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// Options of the command.
+type Options struct {
+	Factory *cli.Factory
+	Target  target.Flags
+	Limit   int
+}
+
+// NewCmdHistory returns the command; runF replaces its work in tests.
+func NewCmdHistory(f *cli.Factory, runF func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{Factory: f}
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "List what was deployed, newest first",
+		Long: `List what was deployed, newest first: in all environments, or in one.
+
+The number is what nestor logs, approve, reject and cancel take, and the release
+is what nestor rollback --to takes.`,
+		Example: `  nestor history
+  nestor history --env production --limit 50
+  nestor history --env production -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.Limit < 1 {
+				return cli.Errorf("give a number from 1 on", "--limit %d shows nothing", opts.Limit)
+			}
+			if runF != nil {
+				return runF(cmd.Context(), opts)
+			}
+			return runHistory(cmd.Context(), opts)
+		},
+	}
+	opts.Target.AddEnvironment(cmd, "all of them")
+	opts.Target.AddApplication(cmd)
+	cmd.Flags().IntVar(&opts.Limit, "limit", 20, "how many to list, at most")
+	complete.Flag(cmd, "env", complete.Environments(f))
+	return cmd
+}
+
+func runHistory(ctx context.Context, opts *Options) error {
+	f := opts.Factory
+	name, err := opts.Target.Resolve(ctx, f)
+	if err != nil {
+		return err
+	}
+	environment, err := opts.Target.ResolveEnvironment(f)
+	if err != nil {
+		return err
+	}
+	deployments, err := list(ctx, f, name, environment, opts.Limit)
+	if err != nil {
+		return err
+	}
+	if f.Flags.Output.Structured() {
+		return f.Flags.Output.Write(f.IO.Out, deployments)
+	}
+	if len(deployments) == 0 {
+		where := ""
+		if environment != "" {
+			where = " in " + environment
+		}
+		f.IO.Printf("%s was never deployed%s.\n", name, where)
+		return nil
+	}
+	return table(f, deployments)
+}
+
+// maxPage is the largest page that the API gives.
+const maxPage = 500
+
+func list(ctx context.Context, f *cli.Factory, name target.Name, environment string, limit int) ([]orchestrator.Deployment, error) {
+	api, err := f.Client()
+	if err != nil {
+		return nil, err
+	}
+	page := min(limit, maxPage)
+	params := client.ListDeploymentsParams{Team: &name.Team, Application: &name.Application, Limit: &page}
+	if environment != "" {
+		params.Environment = &environment
+	}
+	deployments := []orchestrator.Deployment{}
+	for {
+		list, err := remote.Decode[client.DeploymentList](api.ListDeployments(ctx, &params))
+		if err != nil {
+			return nil, err
+		}
+		deployments = append(deployments, list.Items...)
+		if list.Next == "" || len(deployments) >= limit {
+			return deployments[:min(limit, len(deployments))], nil
+		}
+		params.Cursor = &list.Next
+	}
+}
+
+func table(f *cli.Factory, deployments []orchestrator.Deployment) error {
+	canvas := render.Out(f.IO)
+	columns := output.NewColumns("ENVIRONMENT", "N", "KIND", "STATUS", "RELEASE", "BY", "QUEUED", "TOOK")
+	for _, d := range deployments {
+		columns.Styled(
+			output.Cell{Text: d.Environment},
+			output.Cell{Text: strconv.FormatInt(d.N, 10)},
+			output.Cell{Text: string(d.Kind)},
+			output.Cell{Text: render.Words(string(d.Status)), Style: render.Status(canvas.Style, d.Status)},
+			output.Cell{Text: render.Digest(d.Release)},
+			output.Cell{Text: d.Principal},
+			output.Cell{Text: queued(f, d.QueuedAt)},
+			output.Cell{Text: took(d, f.Now())},
+		)
+	}
+	return columns.Write(f.IO.Out, canvas.Width)
+}
+
+// queued is relative for a person at a terminal, and exact elsewhere.
+func queued(f *cli.Factory, t time.Time) string {
+	if f.IO.OutTerminal {
+		return render.Ago(t, f.Now())
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func took(d orchestrator.Deployment, now time.Time) string {
+	switch {
+	case d.StartedAt.IsZero():
+		return ""
+	case d.FinishedAt.IsZero():
+		return render.Elapsed(now.Sub(d.StartedAt))
+	default:
+		return render.Elapsed(d.FinishedAt.Sub(d.StartedAt))
+	}
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rollback is `nestor rollback`: an environment goes back to an earlier
+// release that succeeded there.
+package rollback
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/HatiCode/nestor/api/client"
+	"github.com/HatiCode/nestor/cli"
+	"github.com/HatiCode/nestor/cli/change"
+	"github.com/HatiCode/nestor/cli/complete"
+	"github.com/HatiCode/nestor/cli/prompt"
+	"github.com/HatiCode/nestor/cli/remote"
+	"github.com/HatiCode/nestor/cli/target"
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// Options of the command.
+type Options struct {
+	Factory   *cli.Factory
+	Target    target.Flags
+	To        string
+	Yes       bool
+	Detach    bool
+	OnFailure change.OnFailure
+}
+
+// NewCmdRollback returns the command; runF replaces its work in tests.
+func NewCmdRollback(f *cli.Factory, runF func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{Factory: f}
+	cmd := &cobra.Command{
+		Use:   "rollback --env ENVIRONMENT",
+		Short: "Go back to an earlier release",
+		Long: `Go back to an earlier release.
+
+Without --to, that is the release that succeeded in the environment before the
+present one. The plan is shown first; definitions that cannot be reverted
+(rollback: forward-only) stay as they are and are named.`,
+		Example: `  nestor rollback --env production
+  nestor rollback --env production --to 3f2a91c4d0e1`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if runF != nil {
+				return runF(cmd.Context(), opts)
+			}
+			return runRollback(cmd.Context(), opts)
+		},
+	}
+	opts.Target.AddEnvironment(cmd, "the one of the context")
+	opts.Target.AddApplication(cmd)
+	cmd.Flags().StringVar(&opts.To, "to", "", "the release: its digest, or its first 12 digits (see nestor history)")
+	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "roll back whatever the plan is, without asking")
+	cmd.Flags().BoolVar(&opts.Detach, "detach", false, "return when the deployment is queued")
+	change.AddOnFailure(cmd, &opts.OnFailure)
+	complete.Flag(cmd, "env", complete.Environments(f))
+	return cmd
+}
+
+func runRollback(ctx context.Context, opts *Options) error {
+	f := opts.Factory
+	if !opts.Yes {
+		if err := prompt.Possible(f.IO, "nestor rollback", "give --yes"); err != nil {
+			return err
+		}
+	}
+	scope, err := opts.Target.Scope(ctx, f)
+	if err != nil {
+		return err
+	}
+	c, err := change.New(f)
+	if err != nil {
+		return err
+	}
+	release := opts.To
+	if release == "" {
+		if release, err = previous(ctx, c, scope); err != nil {
+			return err
+		}
+	}
+	plan, err := c.Plan(ctx, client.CreatePlanJSONRequestBody{
+		Team: scope.Team, Application: scope.Application, Environment: scope.Environment,
+		Kind: orchestrator.KindRollback, Release: release,
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.Show(plan); err != nil {
+		return err
+	}
+	if err := c.Ask(ctx, change.Consent{
+		Given: opts.Yes, Question: fmt.Sprintf("\nRoll %s back to this?", scope.Environment),
+	}); err != nil {
+		return err
+	}
+	id, err := c.Deploy(ctx, client.CreateDeploymentJSONRequestBody{
+		Team: scope.Team, Application: scope.Application, Environment: scope.Environment,
+		Kind: orchestrator.KindRollback, Release: plan.Release, PlanID: plan.ID,
+		AutoApprove: opts.Yes, OnFailure: opts.OnFailure.Value,
+	})
+	if err != nil {
+		return err
+	}
+	return c.Finish(ctx, id, opts.Detach)
+}
+
+// previous finds the release that succeeded before the present one.
+func previous(ctx context.Context, c *change.Change, scope orchestrator.Scope) (string, error) {
+	status := orchestrator.StatusSucceeded
+	params := client.ListDeploymentsParams{
+		Team: &scope.Team, Application: &scope.Application, Environment: &scope.Environment, Status: &status,
+	}
+	present, seen := "", false
+	for {
+		list, err := remote.Decode[client.DeploymentList](c.API.ListDeployments(ctx, &params))
+		if err != nil {
+			return "", err
+		}
+		for _, d := range list.Items {
+			switch {
+			case !seen:
+				present, seen = d.Release, true
+			case d.Release != "" && d.Release != present:
+				return d.Release, nil
+			}
+		}
+		if list.Next == "" {
+			return "", cli.Errorf("`nestor history --env "+scope.Environment+"` shows what was deployed there",
+				"there is no earlier release of %s/%s in %s to go back to", scope.Team, scope.Application, scope.Environment)
+		}
+		params.Cursor = &list.Next
+	}
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package status is `nestor status`: what is deployed where, and how it is.
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/HatiCode/nestor/api/client"
+	"github.com/HatiCode/nestor/cli"
+	"github.com/HatiCode/nestor/cli/change"
+	"github.com/HatiCode/nestor/cli/complete"
+	"github.com/HatiCode/nestor/cli/output"
+	"github.com/HatiCode/nestor/cli/remote"
+	"github.com/HatiCode/nestor/cli/render"
+	"github.com/HatiCode/nestor/cli/target"
+	"github.com/HatiCode/nestor/cli/text"
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// Options of the command.
+type Options struct {
+	Factory *cli.Factory
+	Target  target.Flags
+}
+
+// NewCmdStatus returns the command; runF replaces its work in tests.
+func NewCmdStatus(f *cli.Factory, runF func(context.Context, *Options) error) *cobra.Command {
+	opts := &Options{Factory: f}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what is deployed and how it is",
+		Long: `Show what is deployed and how it is.
+
+With an environment: its resources, their status and their outputs. Without one:
+all environments that the application was ever deployed to. Sensitive outputs
+are masked.`,
+		Example: `  nestor status
+  nestor status --env staging
+  nestor status --env staging -o json | jq -r '.resources[].outputs'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if runF != nil {
+				return runF(cmd.Context(), opts)
+			}
+			return runStatus(cmd.Context(), opts)
+		},
+	}
+	opts.Target.AddEnvironment(cmd, "all of them")
+	opts.Target.AddApplication(cmd)
+	complete.Flag(cmd, "env", complete.Environments(f))
+	return cmd
+}
+
+func runStatus(ctx context.Context, opts *Options) error {
+	f := opts.Factory
+	name, err := opts.Target.Resolve(ctx, f)
+	if err != nil {
+		return err
+	}
+	environment, err := opts.Target.ResolveEnvironment(f)
+	if err != nil {
+		return err
+	}
+	api, err := f.Client()
+	if err != nil {
+		return err
+	}
+	if environment == "" {
+		return all(ctx, f, api, name)
+	}
+	status, err := fetch(ctx, api, name, environment)
+	if err != nil {
+		return err
+	}
+	if f.Flags.Output.Structured() {
+		return f.Flags.Output.Write(f.IO.Out, status)
+	}
+	return show(ctx, f, api, status)
+}
+
+func fetch(ctx context.Context, api *remote.Client, name target.Name, environment string) (client.ApplicationStatus, error) {
+	status, err := remote.Decode[client.ApplicationStatus](api.GetApplicationStatus(ctx, name.Team, name.Application, environment))
+	if !remote.NotFound(err) {
+		return status, err
+	}
+	// Is it the environment that does not exist, or the deployment?
+	environments, second := target.Environments(ctx, api)
+	if second != nil {
+		return status, errors.Join(err, second)
+	}
+	if err := target.CheckEnvironment(environments, environment); err != nil {
+		return status, err
+	}
+	return status, cli.Errorf("deploy it with `nestor apply --env "+environment+"`", "%s was never deployed in %s", name, environment)
+}
+
+// all shows every environment of the application, in pipeline order.
+func all(ctx context.Context, f *cli.Factory, api *remote.Client, name target.Name) error {
+	list, err := remote.Decode[client.ApplicationList](api.ListApplications(ctx, &client.ListApplicationsParams{Team: &name.Team}))
+	if err != nil {
+		return err
+	}
+	statuses := []client.ApplicationStatus{}
+	for _, application := range list.Items {
+		if application.Application != name.Application {
+			continue
+		}
+		for _, environment := range application.Environments {
+			status, err := fetch(ctx, api, name, environment)
+			if err != nil {
+				return err
+			}
+			statuses = append(statuses, status)
+		}
+	}
+	if f.Flags.Output.Structured() {
+		return f.Flags.Output.Write(f.IO.Out, statuses)
+	}
+	if len(statuses) == 0 {
+		f.IO.Printf("%s was never deployed.\n", name)
+		return nil
+	}
+	canvas := render.Out(f.IO)
+	columns := output.NewColumns("ENVIRONMENT", "STATUS", "RELEASE", "DEPLOYMENT", "RESOURCES")
+	for _, s := range statuses {
+		columns.Styled(
+			output.Cell{Text: s.Environment},
+			output.Cell{Text: render.Words(string(s.Status)), Style: render.Status(canvas.Style, s.Status)},
+			output.Cell{Text: render.Digest(s.Release)},
+			output.Cell{Text: s.Deployment},
+			output.Cell{Text: tally(s.Resources)},
+		)
+	}
+	return columns.Write(f.IO.Out, canvas.Width)
+}
+
+// tally counts the resources by status: "3 ready", "2 ready, 1 failed".
+func tally(resources []client.ResourceStatus) string {
+	counts := map[orchestrator.NodeStatus]int{}
+	for _, r := range resources {
+		counts[r.Status]++
+	}
+	line := ""
+	for _, status := range slices.Sorted(maps.Keys(counts)) {
+		if line != "" {
+			line += ", "
+		}
+		line += fmt.Sprintf("%d %s", counts[status], status)
+	}
+	return line
+}
+
+func show(ctx context.Context, f *cli.Factory, api *remote.Client, s client.ApplicationStatus) error {
+	canvas := render.Out(f.IO)
+	w := f.IO.Out
+	f.IO.Printf("%s %s\n", canvas.Style.Bold(fmt.Sprintf("%s/%s in %s:", s.Team, s.Application, s.Environment)),
+		render.Status(canvas.Style, s.Status)(render.Words(string(s.Status))))
+	if id, ok := target.ParseID(s.Deployment); ok {
+		d, err := remote.Decode[orchestrator.Deployment](api.GetDeployment(ctx, id.Team, id.Application, id.Environment, id.N))
+		if err != nil {
+			return err
+		}
+		deployment(f, canvas, d)
+		if link := change.Link(f, id); link != "" {
+			f.IO.Printf("  %s\n", link)
+		}
+	}
+	if len(s.Resources) == 0 {
+		f.IO.Println("\nThere are no resources.")
+		return nil
+	}
+	f.IO.Println()
+	columns := output.NewColumns("RESOURCE", "STATUS", "DEFINITION", "ENGINE")
+	for _, r := range s.Resources {
+		columns.Styled(
+			output.Cell{Text: r.Name},
+			output.Cell{Text: string(r.Status), Style: render.NodeStatus(canvas.Style, r.Status)},
+			output.Cell{Text: r.Definition + "@" + r.Version},
+			output.Cell{Text: r.Engine},
+		)
+	}
+	if err := columns.Write(w, canvas.Width); err != nil {
+		return err
+	}
+	return outputs(f, canvas, s.Resources)
+}
+
+// deployment says what the latest deployment was and what came of it.
+func deployment(f *cli.Factory, canvas render.Canvas, d orchestrator.Deployment) {
+	when := render.Ago(d.QueuedAt, f.Now())
+	release := ""
+	if d.Release != "" {
+		release = "release " + render.Digest(d.Release) + ", "
+	}
+	f.IO.Printf("  %sdeployment %d (%s) by %s, %s\n", release, d.N, d.Kind, text.CleanLine(d.Principal), when)
+	if d.Reason != "" && d.Status != orchestrator.StatusSucceeded {
+		f.IO.Printf("  %s\n", canvas.Style.Yellow(text.CleanLine(d.Reason)))
+	}
+	if d.Error != "" && d.Error != d.Reason {
+		f.IO.Printf("  %s\n", canvas.Style.Red(text.CleanLine(d.Error)))
+	}
+	for _, r := range d.Residue {
+		f.IO.Printf("  left behind: %s %s: %s; %s\n", text.CleanLine(r.Node), text.CleanLine(r.Address), text.CleanLine(r.Reason), text.CleanLine(r.Action))
+	}
+	if d.Status == orchestrator.StatusAwaitingApproval {
+		f.IO.Printf("  nestor approve %d --env %s    lets it run\n", d.N, d.Environment)
+	}
+}
+
+func outputs(f *cli.Factory, canvas render.Canvas, resources []client.ResourceStatus) error {
+	columns := output.NewColumns("OUTPUT", "VALUE")
+	for _, r := range resources {
+		for _, name := range slices.Sorted(maps.Keys(r.Outputs)) {
+			value, err := shown(r.Outputs[name])
+			if err != nil {
+				return fmt.Errorf("show output %s of %s: %w", name, r.Name, err)
+			}
+			columns.Row(r.Name+"."+name, value)
+		}
+	}
+	if columns.Len() == 0 {
+		return nil
+	}
+	f.IO.Println()
+	return columns.Write(f.IO.Out, canvas.Width)
+}
+
+// shown is a text as it is and anything else as JSON.
+func shown(v any) (string, error) {
+	if s, ok := v.(string); ok {
+		return s, nil
+	}
+	data, err := json.Marshal(v)
+	return string(data), err
+}

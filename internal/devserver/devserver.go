@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package devserver knows how Nestor wants the Temporal dev server: on a file,
+// tuned for chains of short steps, with the search attributes of its
+// workflows. `nestor dev`, the tests and the benchmarks start it the same way.
+package devserver
+
+import (
+	"strconv"
+
+	"github.com/HatiCode/nestor/orchestrator/contract"
+)
+
+// Namespace is where the workflows run.
+const Namespace = "default"
+
+// Options of a dev server on the loopback interface.
+type Options struct {
+	// File of the database; empty keeps everything in memory.
+	File string
+	// Port of the frontend, HTTPPort of its HTTP API, UIPort of the Web UI;
+	// UIPort 0 starts none.
+	Port, HTTPPort, UIPort int
+}
+
+// setting is a value of Temporal's dynamic configuration.
+type setting struct{ key, value string }
+
+// settings make a chain of short steps fast. The dev server has one history
+// shard and polls its queues 20 times a second, and it may fire a timer up to a
+// second late. deploy/temporal/dynamicconfig.yaml holds the same values.
+func settings() []setting {
+	return []setting{
+		{"history.transferProcessorMaxPollRPS", "1000"},
+		{"history.timerProcessorMaxPollRPS", "1000"},
+		{"history.visibilityProcessorMaxPollRPS", "1000"},
+		{"history.timerProcessorMaxTimeShift", `"1ms"`},
+		{"matching.numTaskqueueReadPartitions", "1"},
+		{"matching.numTaskqueueWritePartitions", "1"},
+		{"system.enableActivityEagerExecution", "true"},
+	}
+}
+
+// Args for the `temporal` program.
+func Args(o Options) []string {
+	args := []string{
+		"server", "start-dev",
+		"--ip", "127.0.0.1",
+		"--port", strconv.Itoa(o.Port),
+		"--http-port", strconv.Itoa(o.HTTPPort),
+		"--namespace", Namespace,
+		"--log-level", "warn",
+		"--log-format", "json",
+	}
+	if o.UIPort > 0 {
+		args = append(args, "--ui-port", strconv.Itoa(o.UIPort))
+	} else {
+		args = append(args, "--headless")
+	}
+	if o.File != "" {
+		args = append(args, "--db-filename", o.File,
+			"--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL")
+	}
+	for _, s := range settings() {
+		args = append(args, "--dynamic-config-value", s.key+"="+s.value)
+	}
+	for _, name := range contract.SearchAttributes() {
+		args = append(args, "--search-attribute", name+"=Keyword")
+	}
+	return args
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package e2e tests deployments from the request to the infrastructure, on real
+// parts: the Temporal dev server, SQLite, workers and OpenTofu.
+package e2e_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/HatiCode/nestor/activities/engine/supervise"
+)
+
+func TestMain(m *testing.M) {
+	if supervise.Main() {
+		return
+	}
+	os.Exit(m.Run())
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package testplatform runs Nestor's real parts for tests and benchmarks: the
+// Temporal dev server, the stores, and workers in the test's own process or in
+// processes of their own that can be killed.
+package testplatform
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+
+	"github.com/HatiCode/nestor/internal/devserver"
+	"github.com/HatiCode/nestor/internal/parts"
+	"github.com/HatiCode/nestor/internal/records"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/workers"
+)
+
+// Temporal is a dev server for the tests of one binary.
+type Temporal struct {
+	Address string
+	Client  client.Client
+}
+
+// StartTemporal starts a dev server that stops with the test.
+func StartTemporal(tb testing.TB) *Temporal {
+	tb.Helper()
+	port, httpPort := freePort(tb), freePort(tb)
+	//nolint:gosec // the program is the repository's own, the arguments are numbers and names
+	cmd := exec.Command(parts.Temporal(tb), devserver.Args(devserver.Options{
+		File: filepath.Join(tb.TempDir(), "temporal.db"), Port: port, HTTPPort: httpPort,
+	})...)
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.SysProcAttr = dieWithParent()
+	if err := cmd.Start(); err != nil {
+		tb.Fatalf("start the Temporal dev server: %v", err)
+	}
+	tb.Cleanup(func() {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			tb.Logf("stop the Temporal dev server: %v", err)
+		}
+		if err := cmd.Wait(); err != nil {
+			tb.Logf("the Temporal dev server ended with %v", err)
+		}
+	})
+	t := &Temporal{Address: fmt.Sprintf("127.0.0.1:%d", port)}
+	Eventually(tb, time.Minute, "the Temporal dev server to answer", func() error {
+		ctx, cancel := context.WithTimeout(tb.Context(), 2*time.Second)
+		defer cancel()
+		c, err := client.DialContext(ctx, client.Options{
+			HostPort: t.Address, Namespace: devserver.Namespace,
+			Logger: quiet{},
+		})
+		if err != nil {
+			return err
+		}
+		t.Client = c
+		return nil
+	})
+	tb.Cleanup(t.Client.Close)
+	return t
+}
+
+// Platform is one data directory with its workers.
+type Platform struct {
+	*records.Records
+	Temporal *Temporal
+	Config   workers.Config
+	tb       testing.TB
+}
+
+// New opens a data directory on a Temporal dev server, without workers.
+func New(tb testing.TB, t *Temporal) *Platform {
+	tb.Helper()
+	dir := tb.TempDir()
+	r, err := records.Open(tb.Context(), dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			tb.Errorf("close the stores: %v", err)
+		}
+	})
+	return &Platform{Records: r, Temporal: t, tb: tb, Config: workers.Config{
+		DataDir: dir, TemporalAddress: t.Address, TemporalNamespace: devserver.Namespace,
+		Roles: []string{workers.RoleControl, workers.RoleFake}, Slots: 100,
+		BinDirs: []string{parts.Bin(tb)}, Grace: 5 * time.Second,
+	}}
+}
+
+// StartWorker runs a worker in this process until the test ends or stop is
+// called.
+func (p *Platform) StartWorker() (stop func()) {
+	p.tb.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(p.tb.Context()))
+	ready, done := make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- workers.Run(ctx, p.Config, p.logger(), sync.OnceFunc(func() { close(ready) }))
+	}()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			p.tb.Errorf("the worker ended with %v", err)
+		}
+	})
+	p.tb.Cleanup(stop)
+	select {
+	case <-ready:
+	case err := <-done:
+		done <- err
+		p.tb.Fatalf("the worker did not start: %v", err)
+	case <-time.After(time.Minute):
+		p.tb.Fatal("the worker did not start in time")
+	}
+	return stop
+}
+
+// logger shows what a worker complains about in the test's own log.
+func (p *Platform) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(p.tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// Deploy sends a request the way the API does and returns the deployment's id.
+func (p *Platform) Deploy(req contract.DeployRequest) (string, error) {
+	if req.RequestID == "" {
+		req.RequestID = uuid.NewString()
+	}
+	if req.Principal == "" {
+		req.Principal = "user:test"
+	}
+	if req.OnFailure == "" {
+		req.OnFailure = orchestrator.OnFailureRollback
+	}
+	ctx := p.tb.Context()
+	if err := p.Compiler.CheckDeploy(ctx, req); err != nil {
+		return "", err
+	}
+	id := orchestrator.ApplicationWorkflowID(req.Team, req.Application)
+	start := p.Temporal.Client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+		ID: id, TaskQueue: contract.QueueControl,
+		WorkflowIDConflictPolicy: useExisting,
+	}, contract.WorkflowApplication, contract.ApplicationInput{Team: req.Team, Application: req.Application})
+	handle, err := p.Temporal.Client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: start,
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateID: req.RequestID, UpdateName: contract.UpdateDeploy, Args: []any{req},
+			WaitForStage: client.WorkflowUpdateStageCompleted,
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	var accepted contract.DeployAccepted
+	err = handle.Get(ctx, &accepted)
+	return accepted.Deployment, err
+}
+
+// Await waits until a deployment has one of the statuses, or any final one.
+func (p *Platform) Await(id string, within time.Duration, statuses ...orchestrator.Status) orchestrator.Deployment {
+	p.tb.Helper()
+	var d orchestrator.Deployment
+	Eventually(p.tb, within, fmt.Sprintf("deployment %s to come to %v", id, statuses), func() error {
+		var err error
+		if d, err = p.Registry.GetDeployment(p.tb.Context(), id); err != nil {
+			return err
+		}
+		for _, s := range statuses {
+			if d.Status == s {
+				return nil
+			}
+		}
+		if d.Status.Final() && len(statuses) == 0 {
+			return nil
+		}
+		return fmt.Errorf("it is %s (%s%s)", d.Status, d.Reason, d.Error)
+	})
+	return d
+}
+
+// Eventually tries check again until it gives no error, or fails the test when
+// the time is over.
+func Eventually(tb testing.TB, within time.Duration, what string, check func() error) {
+	tb.Helper()
+	deadline := time.NewTimer(within)
+	defer deadline.Stop()
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		select {
+		case <-deadline.C:
+			tb.Fatalf("waited %s for %s: %v", within, what, err)
+		case <-again.C:
+		}
+	}
+}
+
+func freePort(tb testing.TB) int {
+	tb.Helper()
+	var lc net.ListenConfig
+	l, err := lc.Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() {
+		if err := l.Close(); err != nil {
+			tb.Errorf("free a port: %v", err)
+		}
+	}()
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		tb.Fatalf("%v is no TCP address", l.Addr())
+	}
+	return addr.Port
+}
+
+// Binary builds a command of this repository once per test binary.
+func Binary(tb testing.TB, name string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), name)
+	cmd := exec.CommandContext(tb.Context(), "go", "build", "-o", path, "./cmd/"+name) //nolint:gosec // own command
+	cmd.Dir = parts.Root(tb)
+	cmd.Env = os.Environ()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("build %s: %v\n%s", name, err, out)
+	}
+	return path
+}

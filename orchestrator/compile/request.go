@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/HatiCode/nestor/composer"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/registry"
+	"github.com/HatiCode/nestor/store"
+)
+
+// PlanRequest asks what a deployment would change.
+type PlanRequest struct {
+	orchestrator.Scope
+	Kind    orchestrator.Kind
+	Release string // digest; empty for a destruction
+}
+
+// Plan compiles the graphs of a plan and writes its record. Whoever calls it
+// then starts the Plan workflow.
+func (c *Compiler) Plan(ctx context.Context, p store.Principal, req PlanRequest) (orchestrator.Plan, error) {
+	plan := orchestrator.Plan{
+		ID: c.newID(), Scope: req.Scope, Kind: req.Kind, Principal: string(p),
+		Status: orchestrator.PlanRunning, CreatedAt: c.now(),
+	}
+	target, err := c.target(ctx, req.Scope, req.Kind, req.Release)
+	if err != nil {
+		return plan, err
+	}
+	plan.Release, plan.GraphDigest = target.Release, target.Digest
+	if plan.PreviousGraphDigest, err = c.Previous(ctx, req.Scope); err != nil {
+		return plan, err
+	}
+	state, err := c.registry.Scope(ctx, req.Scope)
+	if err != nil {
+		return plan, err
+	}
+	plan.Basis = state.Basis
+	return plan, c.registry.CreatePlan(ctx, p, plan)
+}
+
+// target compiles what shall be; for a destruction that is the empty graph.
+func (c *Compiler) target(
+	ctx context.Context, scope orchestrator.Scope, kind orchestrator.Kind, release string,
+) (composer.Graph, error) {
+	switch kind {
+	case orchestrator.KindDestroy:
+		if release != "" {
+			return composer.Graph{}, &orchestrator.Refusal{Reason: "a destruction takes no release"}
+		}
+		if _, _, err := c.registry.GetEnvironment(ctx, scope.Environment); err != nil {
+			return composer.Graph{}, err
+		}
+		if _, err := c.registry.LatestDeployment(ctx, scope); err != nil {
+			return composer.Graph{}, err
+		}
+		return composer.Graph{}, nil
+	case orchestrator.KindApply, orchestrator.KindPromote, orchestrator.KindRollback:
+		if release == "" {
+			return composer.Graph{}, &orchestrator.Refusal{
+				Reason: fmt.Sprintf("%s needs a release", kind),
+				Hint:   "name its digest; `nestor history` lists those that were deployed",
+			}
+		}
+		return c.Graph(ctx, scope, release)
+	default:
+		return composer.Graph{}, &orchestrator.Refusal{
+			Reason: fmt.Sprintf("kind %q is unknown", kind),
+			Hint:   "expected apply, promote, rollback or destroy",
+		}
+	}
+}
+
+// CheckDeploy refuses what can be refused before Temporal is asked, so that
+// nothing is half-accepted.
+func (c *Compiler) CheckDeploy(ctx context.Context, req contract.DeployRequest) error {
+	if err := checkOnFailure(req.OnFailure); err != nil {
+		return err
+	}
+	if req.RequestID == "" {
+		return &orchestrator.Refusal{Reason: "a deployment needs a request id", Hint: "send an Idempotency-Key"}
+	}
+	if !req.AutoApprove && req.PlanID == "" {
+		return &orchestrator.Refusal{
+			Reason: "a deployment needs a plan that somebody has seen",
+			Hint:   "name a planId, or set autoApprove",
+		}
+	}
+	target, err := c.target(ctx, req.Scope, req.Kind, req.Release)
+	if err != nil || req.PlanID == "" {
+		return err
+	}
+	plan, err := c.registry.GetPlan(ctx, req.PlanID)
+	if err != nil {
+		return err
+	}
+	return fits(plan, req.Scope, target)
+}
+
+func checkOnFailure(o orchestrator.OnFailure) error {
+	all := []orchestrator.OnFailure{
+		orchestrator.OnFailureRollback, orchestrator.OnFailureStop, orchestrator.OnFailureContinue,
+	}
+	if slices.Contains(all, o) {
+		return nil
+	}
+	return &orchestrator.Refusal{
+		Reason: fmt.Sprintf("onFailure %q is unknown", o), Hint: "expected rollback, stop or continue",
+	}
+}
+
+// fits says whether a plan was made for what is asked.
+func fits(plan orchestrator.Plan, scope orchestrator.Scope, target composer.Graph) error {
+	again := "make a new plan"
+	switch {
+	case plan.Scope != scope:
+		return &orchestrator.Refusal{Reason: fmt.Sprintf("plan %s is for %s, not for %s", plan.ID, plan.Scope, scope), Hint: again}
+	case plan.Status != orchestrator.PlanReady:
+		return &orchestrator.Refusal{Reason: fmt.Sprintf("plan %s is %s", plan.ID, plan.Status), Hint: again}
+	case plan.GraphDigest != target.Digest:
+		return &orchestrator.Refusal{Reason: fmt.Sprintf("plan %s was made for another release or configuration", plan.ID), Hint: again}
+	}
+	return nil
+}
+
+// PromotionRequest asks to take what runs in one environment to another.
+type PromotionRequest struct {
+	Team, Application, From, To string
+	PlanID                      string
+	AutoApprove                 bool
+	OnFailure                   orchestrator.OnFailure
+}
+
+// Promotable returns the release that a promotion would take, and the nodes
+// whose definitions never ran in the environment it comes from.
+func (c *Compiler) Promotable(ctx context.Context, team, application, from, to string) (release string, unexercised []string, err error) {
+	target, _, err := c.registry.GetEnvironment(ctx, to)
+	if err != nil {
+		return "", nil, err
+	}
+	if _, _, err := c.registry.GetEnvironment(ctx, from); err != nil {
+		return "", nil, err
+	}
+	if from == to {
+		return "", nil, &orchestrator.Refusal{Reason: fmt.Sprintf("%s cannot be promoted to itself", from)}
+	}
+	if after := target.Spec.After; after != "" && after != from {
+		return "", nil, &orchestrator.Refusal{
+			Reason: fmt.Sprintf("%s comes after %s in the pipeline, not after %s", to, after, from),
+			Hint:   fmt.Sprintf("promote %s to %s", after, to),
+		}
+	}
+	scope := orchestrator.Scope{Team: team, Application: application, Environment: from}
+	state, err := c.tested(ctx, scope)
+	if err != nil {
+		return "", nil, err
+	}
+	r, err := c.compositions.GetRelease(ctx, team, application, state.Release)
+	if err != nil {
+		return "", nil, err
+	}
+	bindings, bound := r.Bindings[to]
+	if !bound {
+		return "", nil, unbound(r, to)
+	}
+	for node, b := range bindings {
+		if _, ran := slices.BinarySearch(state.Exercised, b.Digest); !ran {
+			unexercised = append(unexercised, fmt.Sprintf("%s: %s@%s", node, b.Definition, b.Version))
+		}
+	}
+	slices.Sort(unexercised)
+	return state.Release, unexercised, nil
+}
+
+func unbound(r composer.Release, environment string) error {
+	if why, known := r.Unbound[environment]; known {
+		return &orchestrator.Refusal{
+			Reason: fmt.Sprintf("the release cannot go to %s: %s", environment, why),
+			Hint:   "mend that, then make a new release with `nestor apply`",
+		}
+	}
+	return &orchestrator.Refusal{
+		Reason: fmt.Sprintf("the release does not know %s, which is newer than it", environment),
+		Hint:   "make a new release with `nestor apply`",
+	}
+}
+
+// tested returns the state of a scope whose present release was deployed with
+// success, and nothing came after that left it in doubt.
+func (c *Compiler) tested(ctx context.Context, scope orchestrator.Scope) (registry.ScopeState, error) {
+	state, err := c.registry.Scope(ctx, scope)
+	if err != nil {
+		return state, err
+	}
+	deploy := fmt.Sprintf("run `nestor apply --env %s` first", scope.Environment)
+	if state.Deployments == 0 {
+		return state, &orchestrator.Refusal{
+			Reason: fmt.Sprintf("%s was never deployed to %s", scope.Application, scope.Environment), Hint: deploy,
+		}
+	}
+	latest, err := c.registry.LatestDeployment(ctx, scope)
+	if err != nil {
+		return state, err
+	}
+	switch {
+	case !latest.Status.Final():
+		return state, &orchestrator.Refusal{
+			Reason: fmt.Sprintf("deployment %s is still %s", latest.ID, latest.Status), Hint: "wait for its end",
+		}
+	case latest.Status == orchestrator.StatusFailed || len(latest.Residue) > 0:
+		return state, &orchestrator.Refusal{
+			Reason: fmt.Sprintf("the last deployment to %s, %s, ended %s", scope.Environment, latest.ID, latest.Status), Hint: deploy,
+		}
+	case state.Release == "":
+		return state, &orchestrator.Refusal{
+			Reason: fmt.Sprintf("nothing of %s is deployed in %s", scope.Application, scope.Environment), Hint: deploy,
+		}
+	}
+	return state, nil
+}
+
+// Promotion checks a promotion and writes its record. Whoever calls it then
+// signals the Application workflow with the record's id.
+func (c *Compiler) Promotion(ctx context.Context, p store.Principal, req PromotionRequest) (orchestrator.Promotion, error) {
+	release, unexercised, err := c.Promotable(ctx, req.Team, req.Application, req.From, req.To)
+	if err != nil {
+		return orchestrator.Promotion{}, err
+	}
+	promotion := orchestrator.Promotion{
+		ID: c.newID(), Team: req.Team, Application: req.Application, From: req.From, To: req.To,
+		Release: release, PlanID: req.PlanID, AutoApprove: req.AutoApprove, OnFailure: req.OnFailure,
+		Principal: string(p), CreatedAt: c.now(), Unexercised: unexercised,
+	}
+	if err := c.CheckDeploy(ctx, PromotionDeploy(promotion)); err != nil {
+		return orchestrator.Promotion{}, err
+	}
+	return promotion, c.registry.CreatePromotion(ctx, p, promotion)
+}
+
+// PromotionDeploy is the deployment that a promotion asks for. Its request id
+// is the promotion's, so that it is accepted once.
+func PromotionDeploy(p orchestrator.Promotion) contract.DeployRequest {
+	return contract.DeployRequest{
+		RequestID: "promotion/" + p.ID,
+		Scope:     orchestrator.Scope{Team: p.Team, Application: p.Application, Environment: p.To},
+		Kind:      orchestrator.KindPromote, Release: p.Release, PlanID: p.PlanID,
+		AutoApprove: p.AutoApprove, OnFailure: p.OnFailure, Principal: p.Principal,
+	}
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package orchestrator
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// NodeStatus is the status of a node head, or of a node in a deployment.
+type NodeStatus string
+
+// The statuses.
+const (
+	NodePending   NodeStatus = "pending"   // not begun in this deployment
+	NodeRunning   NodeStatus = "running"   // a step is at work
+	NodeReady     NodeStatus = "ready"     // is as its graph says
+	NodeFailed    NodeStatus = "failed"    // the last step failed for good
+	NodeUncertain NodeStatus = "uncertain" // a step was cut off; not yet observed
+	NodeSkipped   NodeStatus = "skipped"   // never started, since something it needs failed
+	NodeReverted  NodeStatus = "reverted"  // taken back to what it was before
+	NodeDestroyed NodeStatus = "destroyed" // read back as gone
+	NodeRetained  NodeStatus = "retained"  // left the graph, resources kept by policy
+)
+
+// NodeHead is what is true of one node in one environment. It outlives
+// deployments and is deleted when the node is proven gone.
+type NodeHead struct {
+	Scope
+	Node     string `json:"node"`
+	Revision int64  `json:"revision"` // the document's; set on reading
+	// Engine sticks to the node; changing it is an explicit migration.
+	Engine        string `json:"engine"`
+	EngineVersion string `json:"engineVersion,omitempty"`
+	// Address of the node's state in its backend, stored once.
+	Address          string  `json:"address"`
+	Backend          Backend `json:"backend"`
+	Definition       string  `json:"definition"`
+	Version          string  `json:"version"`
+	DefinitionDigest string  `json:"definitionDigest"`
+	GraphDigest      string  `json:"graphDigest"` // the graph that last acted on it
+	InputDigest      string  `json:"inputDigest"`
+	// InputsRef and OutputsRef are documents of their own (see registry).
+	InputsRef     string `json:"inputsRef,omitempty"`
+	OutputsRef    string `json:"outputsRef,omitempty"`
+	OutputsDigest string `json:"outputsDigest,omitempty"`
+	// LastDeployment that acted on it.
+	LastDeployment string `json:"lastDeployment"`
+	// Fence grows by one with each attempt to act; a write by an older fence
+	// is refused.
+	Fence     int64      `json:"fence"`
+	Serial    int64      `json:"serial,omitempty"`
+	Lineage   string     `json:"lineage,omitempty"`
+	Status    NodeStatus `json:"status"`
+	Error     *NodeError `json:"error,omitempty"`
+	UpdatedAt time.Time  `json:"updatedAt"`
+}
+
+// NodeError is why a step failed.
+type NodeError struct {
+	Class     string `json:"class"` // engine.Class, or "internal"
+	Retryable bool   `json:"retryable"`
+	Resource  string `json:"resource,omitempty"`
+	Message   string `json:"message"` // without secrets
+}
+
+// StepAction is what one step does to one node.
+type StepAction string
+
+// The actions of the walk.
+const (
+	StepApply   StepAction = "apply"   // make it as the deployment's graph says
+	StepRemove  StepAction = "remove"  // it left the graph: destroy, or retain by policy
+	StepObserve StepAction = "observe" // rollback: find out what is there
+	StepRestore StepAction = "restore" // rollback: make it as the previous graph says
+	StepDestroy StepAction = "destroy" // destroy what this deployment created, or everything
+)
+
+// NodeRun is one attempt of one step, written before the engine acts.
+type NodeRun struct {
+	Deployment string     `json:"deployment"`
+	Node       string     `json:"node"`
+	Action     StepAction `json:"action"`
+	Attempt    int32      `json:"attempt"` // Temporal's, from 1
+	Fence      int64      `json:"fence"`
+	Lease      *Lease     `json:"lease,omitempty"`
+	// EngineLockID is the lock the engine took, where it has one.
+	EngineLockID string `json:"engineLockId,omitempty"`
+	ChangeDigest string `json:"changeDigest,omitempty"`
+	BeforeRef    string `json:"beforeRef,omitempty"` // graph digest the node was on before
+	Created      bool   `json:"created,omitempty"`   // there was no head before
+	// Failures of this action in this deployment so far.
+	Failures   int        `json:"failures,omitempty"`
+	Status     NodeStatus `json:"status"`
+	Changed    bool       `json:"changed"`            // the engine was asked to change something, in any attempt
+	Replaced   bool       `json:"replaced,omitempty"` // a resource was replaced, in any attempt
+	Counts     Counts     `json:"counts"`
+	Error      *NodeError `json:"error,omitempty"`
+	StartedAt  time.Time  `json:"startedAt"`
+	FinishedAt time.Time  `json:"finishedAt,omitzero"`
+}
+
+// Lease says which process may act: dead is only who is provably dead.
+type Lease struct {
+	Host      string `json:"host"`
+	BootID    string `json:"bootId"`
+	PID       int    `json:"pid"`
+	StartTime string `json:"startTime"` // of the process, in clock ticks since boot
+}
+
+// EventType names what happened.
+type EventType string
+
+// The events of a deployment's stream.
+const (
+	EventQueued    EventType = "deployment.queued"
+	EventStatus    EventType = "deployment.status" // Data: {"status","reason"}
+	EventFinished  EventType = "deployment.finished"
+	EventApproval  EventType = "deployment.approval"
+	EventNodeStart EventType = "node.started"
+	EventNodeDone  EventType = "node.finished" // Data: {"action","status","changed","counts","error"}
+	EventNodeRetry EventType = "node.retrying"
+	EventNodePause EventType = "node.paused"
+)
+
+// Event is one entry of a deployment's stream. Sequence is the stream's, from
+// 1 without gaps, and is the SSE id.
+type Event struct {
+	Deployment string          `json:"deployment"`
+	Sequence   int64           `json:"sequence"` // set on reading
+	Time       time.Time       `json:"time"`
+	Type       EventType       `json:"type"`
+	Node       string          `json:"node,omitempty"`
+	Principal  string          `json:"principal"`
+	Data       json.RawMessage `json:"data,omitempty"`
+}

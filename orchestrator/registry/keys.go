@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/store"
+)
+
+// The layout of the records. One partition holds what is listed together.
+//
+//	environments                 <name>                      Environment
+//	plans/<id>                   plan | node/<node>          Plan, NodePlan
+//	promotions/<id>              promotion                   Promotion
+//	scopes/<team>                <application>/<environment> scopeRecord
+//	requests/<team>/<app>/<env>  <request id>                requestRecord
+//	deployments/<scope>          <n>                         Deployment
+//	deployment-index/<team>      <time>/<id>                 indexRecord
+//	runs/<deployment>            <node>                      NodeRun
+//	fences/<scope>               <node>                      fenceRecord; its revision is the fence
+//	heads/<scope>                <node>                      NodeHead
+//	values/<scope>               <node>/inputs | outputs     valuesRecord
+//	events/<deployment>          stream of Event
+//	logs/<deployment>            stream of LogChunk
+//	log-retention                <time>/<deployment>         indexRecord
+//
+// and in the blob store: graphs/<digest>.
+
+func environmentKey(name string) store.Key {
+	return store.Key{Partition: "environments", Sort: name}
+}
+
+func planKey(id string) store.Key {
+	return store.Key{Partition: "plans/" + id, Sort: "plan"}
+}
+
+func planNodeKey(id, node string) store.Key {
+	return store.Key{Partition: "plans/" + id, Sort: planNodePrefix + node}
+}
+
+const planNodePrefix = "node/"
+
+func promotionKey(id string) store.Key {
+	return store.Key{Partition: "promotions/" + id, Sort: "promotion"}
+}
+
+func scopeKey(s orchestrator.Scope) store.Key {
+	return store.Key{Partition: "scopes/" + s.Team, Sort: s.Application + "/" + s.Environment}
+}
+
+func requestKey(s orchestrator.Scope, id string) store.Key {
+	return store.Key{Partition: "requests/" + s.String(), Sort: id}
+}
+
+func deploymentKey(s orchestrator.Scope, n int64) store.Key {
+	return store.Key{Partition: "deployments/" + s.String(), Sort: sortable(n)}
+}
+
+func deploymentIndexKey(team string, at time.Time, id string) store.Key {
+	return store.Key{Partition: "deployment-index/" + team, Sort: sortable(at.UnixNano()) + "/" + id}
+}
+
+func runKey(deployment, node string) store.Key {
+	return store.Key{Partition: "runs/" + deployment, Sort: node}
+}
+
+func fenceKey(s orchestrator.Scope, node string) store.Key {
+	return store.Key{Partition: "fences/" + s.String(), Sort: node}
+}
+
+func headKey(s orchestrator.Scope, node string) store.Key {
+	return store.Key{Partition: "heads/" + s.String(), Sort: node}
+}
+
+func valuesKey(s orchestrator.Scope, node, which string) store.Key {
+	return store.Key{Partition: "values/" + s.String(), Sort: node + "/" + which}
+}
+
+func retentionKey(at time.Time, deployment string) store.Key {
+	return store.Key{Partition: retentionPartition, Sort: sortable(at.UnixNano()) + "/" + deployment}
+}
+
+const retentionPartition = "log-retention"
+
+// EventStream is the store stream that holds a deployment's events.
+func EventStream(deployment string) string { return "events/" + deployment }
+
+// LogStream is the store stream that holds a deployment's log chunks.
+func LogStream(deployment string) string { return "logs/" + deployment }
+
+func graphKey(digest string) string { return "graphs/" + digest }
+
+// sortable writes a number so that its order is bytewise.
+func sortable(n int64) string { return fmt.Sprintf("%019d", n) }

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/store"
+)
+
+// ErrFenced says that a later attempt owns the node; what the earlier one
+// wanted to write was refused.
+var ErrFenced = errors.New("a later attempt owns this node")
+
+// fenceRecord carries no data: the fence of a node is its document's revision,
+// which only grows. It stays when the head goes.
+type fenceRecord struct{}
+
+// Attempt is a step that was allowed to begin: who may write, and what was
+// there before.
+type Attempt struct {
+	Scope orchestrator.Scope
+	Run   orchestrator.NodeRun
+	// Head before the step, nil when there was none; HeadRevision 0 then.
+	Head         *orchestrator.NodeHead
+	HeadRevision int64
+	// Interrupted says that an earlier attempt of any step on this node began
+	// and never ended, so that what it did is not known.
+	Interrupted bool
+	principal   string
+}
+
+// Begin records the intent of a step before the engine acts: it takes the
+// node's next fence, marks head and run as running, and tells so in the
+// deployment's stream. From then on no earlier attempt can write.
+//
+// head is what a new head shall say; of an existing head only the status is
+// changed.
+func (r *Registry) Begin(
+	ctx context.Context, principal string, scope orchestrator.Scope,
+	run orchestrator.NodeRun, head orchestrator.NodeHead,
+) (Attempt, error) {
+	var a Attempt
+	err := retry(ctx, func() error {
+		var err error
+		a, err = r.begin(ctx, principal, scope, run, head)
+		return err
+	})
+	if err != nil {
+		return Attempt{}, fmt.Errorf("begin %s of %s: %w", run.Action, run.Node, err)
+	}
+	return a, nil
+}
+
+func (r *Registry) begin(
+	ctx context.Context, principal string, scope orchestrator.Scope,
+	run orchestrator.NodeRun, head orchestrator.NodeHead,
+) (Attempt, error) {
+	a := Attempt{Scope: scope, principal: principal}
+	var fence fenceRecord
+	fenceRevision, err := r.readOrZero(ctx, fenceKey(scope, run.Node), "fence of "+run.Node, &fence)
+	if err != nil {
+		return a, err
+	}
+	var before orchestrator.NodeHead
+	a.HeadRevision, err = r.readOrZero(ctx, headKey(scope, run.Node), "head of "+run.Node, &before)
+	if err != nil {
+		return a, err
+	}
+	if a.HeadRevision > 0 {
+		before.Revision = a.HeadRevision
+		a.Head = &before
+		a.Interrupted = before.Status == orchestrator.NodeRunning || before.Status == orchestrator.NodeUncertain
+		run.BeforeRef = before.GraphDigest
+		head = before
+	}
+	run.Fence = fenceRevision + 1
+	run.Created = a.Head == nil
+	if err := r.continues(ctx, &run); err != nil {
+		return a, err
+	}
+	run.Status = orchestrator.NodeRunning
+	run.StartedAt = r.now()
+	head.Scope, head.Node = scope, run.Node
+	head.Fence, head.Status, head.LastDeployment, head.UpdatedAt = run.Fence, orchestrator.NodeRunning, run.Deployment, r.now()
+
+	b := r.batch(principal)
+	b.replace(fenceKey(scope, run.Node), fenceRevision, fence)
+	b.put(runKey(run.Deployment, run.Node), run)
+	if run.Action != orchestrator.StepObserve {
+		b.replace(headKey(scope, run.Node), a.HeadRevision, head)
+		a.HeadRevision++
+	}
+	b.event(orchestrator.Event{Deployment: run.Deployment, Type: orchestrator.EventNodeStart, Node: run.Node}, map[string]any{
+		"action": run.Action, "attempt": run.Attempt,
+	})
+	a.Run = run
+	return a, b.commit(ctx)
+}
+
+// continues brings over what earlier attempts of the same step are known to
+// have done: they made the head, or may have changed something, also where this
+// attempt finds nothing left to do.
+func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) error {
+	var earlier orchestrator.NodeRun
+	revision, err := r.readOrZero(ctx, runKey(run.Deployment, run.Node), "run of "+run.Node, &earlier)
+	if err != nil || revision == 0 || earlier.Action != run.Action {
+		return err
+	}
+	run.Failures, run.Created, run.BeforeRef = earlier.Failures, earlier.Created, earlier.BeforeRef
+	run.Changed = earlier.Changed || earlier.Status == orchestrator.NodeRunning
+	run.Replaced = earlier.Replaced
+	return nil
+}
+
+// Commit is the end of a step.
+type Commit struct {
+	// Head to write; nil leaves it, and DeleteHead removes it.
+	Head       *orchestrator.NodeHead
+	DeleteHead bool
+	// Inputs and Outputs to write beside the head; nil leaves them.
+	Inputs  []OutputValue
+	Outputs []OutputValue
+	// Status, Changed, Counts, ChangeDigest and Error of the run. What an
+	// earlier attempt of the step has changed stays true of the run.
+	Status       orchestrator.NodeStatus
+	Changed      bool
+	Counts       orchestrator.Counts
+	ChangeDigest string
+	Error        *orchestrator.NodeError
+	// Retrying says that another attempt follows.
+	Retrying bool
+}
+
+// Commit ends a step: head, values, run and event in one transaction. It fails
+// with ErrFenced, and changes nothing, when a later attempt has begun.
+func (r *Registry) Commit(ctx context.Context, a Attempt, c Commit) error {
+	run := a.Run
+	run.Status, run.Counts = c.Status, c.Counts
+	run.Changed = run.Changed || c.Changed
+	run.Replaced = run.Replaced || c.Counts.Replace > 0
+	run.ChangeDigest, run.Error, run.FinishedAt = c.ChangeDigest, c.Error, r.now()
+
+	b := r.batch(a.principal)
+	b.check(fenceKey(a.Scope, run.Node), run.Fence)
+	b.put(runKey(run.Deployment, run.Node), run)
+	switch {
+	case c.DeleteHead:
+		b.delete(headKey(a.Scope, run.Node))
+		b.delete(valuesKey(a.Scope, run.Node, inputsDocument))
+		b.delete(valuesKey(a.Scope, run.Node, outputsDocument))
+	case c.Head != nil:
+		if err := r.commitHead(ctx, b, a, c); err != nil {
+			return fmt.Errorf("commit %s of %s: %w", run.Action, run.Node, err)
+		}
+	}
+	kind := orchestrator.EventNodeDone
+	if c.Retrying {
+		kind = orchestrator.EventNodeRetry
+	}
+	b.event(orchestrator.Event{Deployment: run.Deployment, Type: kind, Node: run.Node}, map[string]any{
+		"action": run.Action, "status": run.Status, "changed": run.Changed, "counts": run.Counts, "error": run.Error,
+	})
+	err := b.commit(ctx)
+	if errors.Is(err, store.ErrConflict) {
+		return fmt.Errorf("commit %s of %s: %w (fence %d)", run.Action, run.Node, ErrFenced, run.Fence)
+	}
+	if err != nil {
+		return fmt.Errorf("commit %s of %s: %w", run.Action, run.Node, err)
+	}
+	return nil
+}
+
+func (r *Registry) commitHead(ctx context.Context, b *batch, a Attempt, c Commit) error {
+	head := *c.Head
+	head.Fence, head.UpdatedAt = a.Run.Fence, r.now()
+	if c.Inputs != nil {
+		head.InputsRef = valuesKey(a.Scope, head.Node, inputsDocument).String()
+		if err := r.putValues(ctx, b, a.Scope, head.Node, inputsDocument, c.Inputs); err != nil {
+			return err
+		}
+	}
+	if c.Outputs != nil {
+		digest, err := valuesDigest(c.Outputs)
+		if err != nil {
+			return err
+		}
+		head.OutputsDigest = digest
+		head.OutputsRef = valuesKey(a.Scope, head.Node, outputsDocument).String()
+		if err := r.putValues(ctx, b, a.Scope, head.Node, outputsDocument, c.Outputs); err != nil {
+			return err
+		}
+	}
+	b.put(headKey(a.Scope, head.Node), head)
+	return nil
+}
+
+// NodeStates returns the latest run of each node of a deployment, by node.
+func (r *Registry) NodeStates(ctx context.Context, deployment string) ([]orchestrator.NodeRun, error) {
+	runs, err := collect[orchestrator.NodeRun](ctx, r.store, "runs/"+deployment, "")
+	if err != nil {
+		return nil, fmt.Errorf("runs of deployment %s: %w", deployment, err)
+	}
+	return runs, nil
+}
+
+// Run returns the latest run of one node in a deployment.
+func (r *Registry) Run(ctx context.Context, deployment, node string) (orchestrator.NodeRun, error) {
+	var run orchestrator.NodeRun
+	_, err := r.read(ctx, runKey(deployment, node), "run of "+node+" in deployment "+deployment, &run)
+	return run, err
+}
+
+// Heads returns what is true of each node of a scope, by node.
+func (r *Registry) Heads(ctx context.Context, s orchestrator.Scope) ([]orchestrator.NodeHead, error) {
+	var heads []orchestrator.NodeHead
+	q := store.Query{Partition: "heads/" + s.String(), Limit: store.MaxPage}
+	for doc, err := range store.All(ctx, r.store, q) {
+		if err != nil {
+			return nil, fmt.Errorf("heads of %s: %w", s, err)
+		}
+		var head orchestrator.NodeHead
+		if err := doc.Decode(&head); err != nil {
+			return nil, err
+		}
+		head.Revision = doc.Revision
+		heads = append(heads, head)
+	}
+	return heads, nil
+}
+
+// Head returns what is true of one node; store.ErrNotFound when it is not there.
+func (r *Registry) Head(ctx context.Context, s orchestrator.Scope, node string) (orchestrator.NodeHead, error) {
+	var head orchestrator.NodeHead
+	revision, err := r.read(ctx, headKey(s, node), fmt.Sprintf("node %s of %s", node, s), &head)
+	head.Revision = revision
+	return head, err
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/HatiCode/nestor/internal/canonical"
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// The two documents of values beside a head.
+const (
+	inputsDocument  = "inputs"
+	outputsDocument = "outputs"
+)
+
+// OutputValue is a named input or output of a node. Masked readers get a nil
+// Value for sensitive ones.
+type OutputValue struct {
+	Name      string `json:"name"`
+	Type      string `json:"type"`
+	Value     any    `json:"value"`
+	Sensitive bool   `json:"sensitive,omitempty"`
+}
+
+// storedValue is how a value lies in the store: sensitive ones sealed.
+type storedValue struct {
+	Name      string `json:"name"`
+	Type      string `json:"type"`
+	Value     any    `json:"value,omitempty"`
+	Sealed    string `json:"sealed,omitempty"`
+	Sensitive bool   `json:"sensitive,omitempty"`
+}
+
+func (r *Registry) putValues(
+	ctx context.Context, b *batch, s orchestrator.Scope, node, which string, values []OutputValue,
+) error {
+	key := valuesKey(s, node, which)
+	stored := make([]storedValue, 0, len(values))
+	for _, v := range values {
+		sv := storedValue{Name: v.Name, Type: v.Type, Sensitive: v.Sensitive}
+		if !v.Sensitive {
+			sv.Value = v.Value
+			stored = append(stored, sv)
+			continue
+		}
+		clear, err := json.Marshal(v.Value)
+		if err != nil {
+			return fmt.Errorf("encode %s of %s: %w", v.Name, node, err)
+		}
+		if sv.Sealed, err = r.sealer.Seal(ctx, clear, key.String()+"/"+v.Name); err != nil {
+			return fmt.Errorf("encrypt %s of %s: %w", v.Name, node, err)
+		}
+		stored = append(stored, sv)
+	}
+	b.put(key, stored)
+	return nil
+}
+
+// Outputs of a node as they may be shown: sensitive values are nil.
+func (r *Registry) Outputs(ctx context.Context, head orchestrator.NodeHead) ([]OutputValue, error) {
+	return r.values(ctx, head, outputsDocument, false)
+}
+
+// Inputs of a node as they may be shown: sensitive values are nil.
+func (r *Registry) Inputs(ctx context.Context, head orchestrator.NodeHead) ([]OutputValue, error) {
+	return r.values(ctx, head, inputsDocument, false)
+}
+
+// RevealOutputs decrypts sensitive outputs. It is for activities, which hand
+// them to an engine, and for nothing else.
+func (r *Registry) RevealOutputs(ctx context.Context, head orchestrator.NodeHead) ([]OutputValue, error) {
+	return r.values(ctx, head, outputsDocument, true)
+}
+
+// RevealInputs decrypts sensitive inputs, for activities only.
+func (r *Registry) RevealInputs(ctx context.Context, head orchestrator.NodeHead) ([]OutputValue, error) {
+	return r.values(ctx, head, inputsDocument, true)
+}
+
+func (r *Registry) values(ctx context.Context, head orchestrator.NodeHead, which string, reveal bool) ([]OutputValue, error) {
+	var stored []storedValue
+	key := valuesKey(head.Scope, head.Node, which)
+	if _, err := r.readOrZero(ctx, key, which+" of "+head.Node, &stored); err != nil {
+		return nil, err
+	}
+	values := make([]OutputValue, 0, len(stored))
+	for _, sv := range stored {
+		v := OutputValue{Name: sv.Name, Type: sv.Type, Value: sv.Value, Sensitive: sv.Sensitive}
+		if sv.Sensitive && reveal {
+			clear, err := r.sealer.Open(ctx, sv.Sealed, key.String()+"/"+sv.Name)
+			if err != nil {
+				return nil, fmt.Errorf("decrypt %s of %s: %w", sv.Name, head.Node, err)
+			}
+			if err := json.Unmarshal(clear, &v.Value); err != nil {
+				return nil, fmt.Errorf("decode %s of %s: %w", sv.Name, head.Node, err)
+			}
+		}
+		values = append(values, v)
+	}
+	return values, nil
+}
+
+// valuesDigest covers names, types and clear values; of sensitive values only
+// that they are there.
+func valuesDigest(values []OutputValue) (string, error) {
+	shown := make([]OutputValue, len(values))
+	for i, v := range values {
+		if v.Sensitive {
+			v.Value = nil
+		}
+		shown[i] = v
+	}
+	return canonical.Digest(shown)
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package walk
+
+import (
+	"slices"
+
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+func (w *Walk) completeApply(id string, out Outcome) {
+	t := w.touched[id]
+	t.verdict, t.changed, t.replaced = out.Verdict, out.Changed, out.Replaced
+	if out.Verdict == Succeeded {
+		if out.Changed {
+			w.changed++
+		}
+		w.order.done(id)
+		return
+	}
+	w.order.fail(id)
+	if w.opts.OnFailure != orchestrator.OnFailureContinue {
+		w.stopping = true
+	}
+}
+
+// enterRemove begins the removal of what the target no longer has; for a
+// destruction that is everything.
+func (w *Walk) enterRemove() {
+	var gone []string
+	for _, id := range w.previous.ids {
+		if !w.target.has(id) {
+			gone = append(gone, id)
+		}
+	}
+	w.phase = PhaseRemove
+	w.order = newOrder(gone, w.previous.dependentsOf)
+}
+
+func (w *Walk) completeRemove(id string, out Outcome) {
+	w.removed[id] = out.Verdict
+	if out.Verdict == Succeeded {
+		if out.Changed {
+			w.changed++
+		}
+		w.order.done(id)
+		return
+	}
+	w.order.fail(id)
+	w.leave(id, "its removal failed: "+out.Message, "mend the cause and run the same command again")
+}
+
+// leaveUnremoved names what a failed or canceled removal did not come to.
+func (w *Walk) leaveUnremoved() {
+	for _, id := range w.previous.ids {
+		if w.target.has(id) {
+			continue
+		}
+		if _, tried := w.removed[id]; tried {
+			continue
+		}
+		reason := "the removal was canceled before it came to this node"
+		if cause, blocked := w.order.blocked[id]; blocked {
+			reason = cause + " still needs it"
+		}
+		w.leave(id, reason, "run the same command again")
+	}
+}
+
+// enterObserve begins the rollback: nothing is assumed about what was touched.
+func (w *Walk) enterObserve() {
+	ids := make([]string, 0, len(w.touched))
+	for id := range w.touched {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	w.phase = PhaseObserve
+	w.stopping = false
+	w.order = newOrder(ids, func(string) []string { return nil })
+}
+
+func (w *Walk) completeObserve(id string, out Outcome) {
+	t := w.touched[id]
+	if out.Verdict == Succeeded {
+		t.exists = out.Exists
+		w.order.done(id)
+		return
+	}
+	// What cannot be observed is left alone, and so is what it would need.
+	t.exists = true
+	w.order.fail(id)
+	w.leave(id, "its state could not be observed: "+out.Message, "look at it by hand, then apply or destroy again")
+}
+
+// enterRestore walks the previous graph forward over what was touched.
+func (w *Walk) enterRestore() {
+	var ids []string
+	for _, id := range w.previous.ids {
+		t, touched := w.touched[id]
+		if !touched {
+			continue
+		}
+		if w.keptAsNew(id, t) {
+			continue
+		}
+		ids = append(ids, id)
+	}
+	w.phase = PhaseRestore
+	w.stopping = w.aborted
+	w.order = newOrder(ids, w.previous.dependencies)
+	for _, id := range ids {
+		if _, left := w.left[id]; left {
+			w.order.block(id, id)
+		}
+	}
+}
+
+// keptAsNew names the nodes that a rollback cannot take back.
+func (w *Walk) keptAsNew(id string, t *touch) bool {
+	if _, left := w.left[id]; left {
+		return false // named already; enterRestore blocks it
+	}
+	if t.back() {
+		return false // restoring it is a proof, not a change
+	}
+	if w.target.nodes[id].ForwardOnly || w.previous.nodes[id].ForwardOnly {
+		w.leave(id, "its definition is forward-only: the change stays", "check that it fits the previous release, or deploy forward")
+		return true
+	}
+	if t.replaced {
+		w.leave(id, "a resource was replaced: what it held before is gone", "restore its content from a backup, or deploy forward")
+		return true
+	}
+	return false
+}
+
+func (w *Walk) completeRestore(id string, out Outcome) {
+	if out.Verdict == Succeeded {
+		w.touched[id].restored = true
+		w.order.done(id)
+		return
+	}
+	w.order.fail(id)
+	w.leave(id, "restoring it failed: "+out.Message, "mend the cause, then apply the previous release again")
+}
+
+// enterDestroy removes what this deployment created, unless something that
+// could not be taken back still needs it.
+func (w *Walk) enterDestroy() {
+	w.leaveUnrestored()
+	var ids []string
+	for _, id := range w.target.ids {
+		t, touched := w.touched[id]
+		if touched && !w.previous.has(id) && t.exists {
+			ids = append(ids, id)
+		}
+	}
+	w.phase = PhaseDestroy
+	w.stopping = w.aborted
+	w.order = newOrder(ids, w.target.dependentsOf)
+	for _, id := range ids {
+		w.keepIfNeeded(id)
+	}
+}
+
+// keepIfNeeded blocks the destruction of a created node that must stay.
+func (w *Walk) keepIfNeeded(id string) {
+	node := w.target.nodes[id]
+	if _, left := w.left[id]; left {
+		w.order.block(id, id)
+		return
+	}
+	switch {
+	case node.ForwardOnly:
+		w.leave(id, "its definition is forward-only: what was created stays", "destroy it by hand if it is not wanted")
+	case node.Retain:
+		w.leave(id, "its deletionPolicy is retain: what was created stays", "destroy it by hand if it is not wanted")
+	default:
+		user := w.usedByWhatStays(id)
+		if user == "" {
+			return
+		}
+		w.leave(id, user+", which could not be taken back, uses it", "apply again, then it is removed with its user")
+	}
+	w.order.block(id, id)
+}
+
+// usedByWhatStays names a dependent from the previous graph that keeps its new
+// form and so still uses the created node.
+func (w *Walk) usedByWhatStays(id string) string {
+	for _, dependent := range w.target.dependentsOf(id) {
+		t, touched := w.touched[dependent]
+		if touched && w.previous.has(dependent) && !t.back() {
+			return dependent
+		}
+	}
+	return ""
+}
+
+// leaveUnrestored names what the restoration did not come to.
+func (w *Walk) leaveUnrestored() {
+	for _, id := range w.previous.ids {
+		t, touched := w.touched[id]
+		if !touched || t.back() {
+			continue
+		}
+		if _, named := w.left[id]; named {
+			continue
+		}
+		reason := "the rollback was canceled before it came to this node"
+		if cause, blocked := w.order.blocked[id]; blocked {
+			reason = cause + ", which it needs, was not restored"
+		}
+		w.leave(id, reason, "apply the previous release again")
+	}
+}
+
+func (w *Walk) completeDestroy(id string, out Outcome) {
+	w.touched[id].exists = out.Verdict != Succeeded
+	if out.Verdict == Succeeded {
+		w.order.done(id)
+		return
+	}
+	w.order.fail(id)
+	w.leave(id, "destroying what this deployment created failed: "+out.Message, "mend the cause, then destroy or apply again")
+}
+
+// leaveUndestroyed names created nodes that the destruction did not come to.
+func (w *Walk) leaveUndestroyed() {
+	for _, id := range w.target.ids {
+		t, touched := w.touched[id]
+		if !touched || w.previous.has(id) || !t.exists {
+			continue
+		}
+		if _, named := w.left[id]; named {
+			continue
+		}
+		reason := "the rollback was canceled before it came to this node"
+		if cause, blocked := w.order.blocked[id]; blocked {
+			reason = cause + ", which uses it, is still there"
+		}
+		w.leave(id, reason, "destroy or apply again")
+	}
+}
+
+func (w *Walk) leave(id, reason, action string) {
+	w.left[id] = Left{Node: id, Reason: reason, Action: action}
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package walk
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// maxMessage bounds the text of one failure in a snapshot, in bytes.
+const maxMessage = 512
+
+// snapshotVersion is the first byte of every snapshot.
+const snapshotVersion = 1
+
+// record is one entry of the journal: an outcome, or a cancellation.
+type record struct {
+	phase   Phase
+	cancel  bool
+	step    Step
+	outcome Outcome
+}
+
+// Flags of a record in a snapshot.
+const (
+	flagCancel = 1 << iota
+	flagFailed
+	flagCanceled
+	flagChanged
+	flagExists
+	flagReplaced
+	flagMessage
+)
+
+// letter of a phase in a snapshot; it is part of the format.
+func (p Phase) letter() byte {
+	return map[Phase]byte{
+		PhaseApply: 'a', PhaseRemove: 'r', PhaseObserve: 'o', PhaseRestore: 's', PhaseDestroy: 'd',
+	}[p]
+}
+
+func phaseOf(letter byte) (Phase, bool) {
+	p, ok := map[byte]Phase{
+		'a': PhaseApply, 'r': PhaseRemove, 'o': PhaseObserve, 's': PhaseRestore, 'd': PhaseDestroy,
+	}[letter]
+	return p, ok
+}
+
+// Snapshot is the journal of outcomes in a few bytes each, so that a walk over
+// 10,000 nodes fits a workflow's payload. Steps in flight are not in it: take a
+// snapshot when InFlight is 0.
+func (w *Walk) Snapshot() ([]byte, error) {
+	if len(w.running) > 0 {
+		return nil, fmt.Errorf("walk: %d steps are in flight; a snapshot would forget them", len(w.running))
+	}
+	ids := w.allIDs()
+	out := []byte{snapshotVersion}
+	for _, r := range w.journal {
+		if r.cancel {
+			out = append(out, flagCancel, r.phase.letter())
+			continue
+		}
+		node, found := slices.BinarySearch(ids, r.step.Node)
+		if !found {
+			return nil, fmt.Errorf("walk: node %s is in no graph", r.step.Node)
+		}
+		out = append(out, r.outcome.flags(), r.phase.letter())
+		out = binary.AppendUvarint(out, uint64(node)) //nolint:gosec // an index is not negative
+		if r.outcome.Message != "" {
+			message := r.outcome.Message[:min(len(r.outcome.Message), maxMessage)]
+			out = binary.AppendUvarint(out, uint64(len(message)))
+			out = append(out, message...)
+		}
+	}
+	return out, nil
+}
+
+// Resume is New followed by everything that the snapshot tells.
+func Resume(target, previous []Node, opts Options, snapshot []byte) (*Walk, error) {
+	w, err := New(target, previous, opts)
+	if err != nil {
+		return nil, err
+	}
+	if len(snapshot) == 0 || snapshot[0] != snapshotVersion {
+		return nil, errors.New("walk: a snapshot of another version")
+	}
+	ids := w.allIDs()
+	in := bytes.NewReader(snapshot[1:])
+	for in.Len() > 0 {
+		r, err := readRecord(in, ids)
+		if err != nil {
+			return nil, fmt.Errorf("walk: snapshot: %w", err)
+		}
+		if err := w.replay(r); err != nil {
+			return nil, err
+		}
+	}
+	w.advance()
+	return w, nil
+}
+
+// replay repeats a record in the phase in which it was made. Nothing is in
+// flight while it runs, so the phase is moved on by the records, not by what
+// seems to be over.
+func (w *Walk) replay(r record) error {
+	for w.phase != r.phase {
+		if w.phase == PhaseDone {
+			return fmt.Errorf("walk: snapshot tells of phase %s, which these graphs do not come to", r.phase)
+		}
+		w.nextPhase()
+	}
+	if r.cancel {
+		w.cancel()
+		return nil
+	}
+	if err := w.order.take(r.step.Node); err != nil {
+		return err
+	}
+	step := w.step(r.step.Node)
+	w.begin(step)
+	w.complete(step, r.outcome)
+	return nil
+}
+
+func (w *Walk) allIDs() []string {
+	ids := append(slices.Clone(w.target.ids), w.previous.ids...)
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func (o Outcome) flags() byte {
+	var f byte
+	set := func(on bool, flag byte) {
+		if on {
+			f |= flag
+		}
+	}
+	set(o.Verdict == Failed, flagFailed)
+	set(o.Verdict == Canceled, flagCanceled)
+	set(o.Changed, flagChanged)
+	set(o.Exists, flagExists)
+	set(o.Replaced, flagReplaced)
+	set(o.Message != "", flagMessage)
+	return f
+}
+
+func readRecord(in *bytes.Reader, ids []string) (record, error) {
+	flags, err := in.ReadByte()
+	if err != nil {
+		return record{}, err
+	}
+	letter, err := in.ReadByte()
+	if err != nil {
+		return record{}, err
+	}
+	phase, known := phaseOf(letter)
+	if !known {
+		return record{}, fmt.Errorf("phase %q is unknown", letter)
+	}
+	if flags&flagCancel != 0 {
+		return record{phase: phase, cancel: true}, nil
+	}
+	node, err := binary.ReadUvarint(in)
+	if err != nil {
+		return record{}, err
+	}
+	if node >= uint64(len(ids)) {
+		return record{}, fmt.Errorf("node %d is unknown to these graphs", node)
+	}
+	r := record{phase: phase, step: Step{Node: ids[node]}}
+	r.outcome = Outcome{
+		Changed:  flags&flagChanged != 0,
+		Exists:   flags&flagExists != 0,
+		Replaced: flags&flagReplaced != 0,
+	}
+	switch {
+	case flags&flagFailed != 0:
+		r.outcome.Verdict = Failed
+	case flags&flagCanceled != 0:
+		r.outcome.Verdict = Canceled
+	}
+	if flags&flagMessage == 0 {
+		return r, nil
+	}
+	length, err := binary.ReadUvarint(in)
+	if err != nil || length > maxMessage {
+		return record{}, fmt.Errorf("message of %d bytes: %w", length, errors.Join(err, io.ErrUnexpectedEOF))
+	}
+	message := make([]byte, length)
+	if _, err := io.ReadFull(in, message); err != nil {
+		return record{}, err
+	}
+	r.outcome.Message = string(message)
+	return r, nil
+}

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package walk decides which step of a deployment may run next, and what
+// follows a failure or a cancellation. It is a pure state machine: no clock, no
+// I/O, no goroutine. Its caller starts the steps it is given, in that order,
+// and reports each outcome; the same reports give the same steps.
+//
+// A deployment walks through phases:
+//
+//	apply    the target graph forward: a node starts the moment its last
+//	         dependency is done, smallest id first
+//	remove   nodes of the previous graph that the target no longer has,
+//	         dependents first. The commit point: nothing is undone after it
+//
+// and, when a node failed for good or the deployment was canceled under
+// OnFailureRollback:
+//
+//	observe  what was touched: is anything of it there?
+//	restore  the previous graph forward over the touched nodes
+//	destroy  what this deployment created, dependents first
+//
+// A destruction (KindDestroy) has the phase remove only, over the whole
+// previous graph.
+//
+// What this package is not for: running steps, retrying them (an outcome is
+// final), or recording anything.
+package walk
+
+import (
+	"fmt"
+	"sort"
+
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// Node is what the walk needs to know of a graph's node.
+type Node struct {
+	ID           string
+	Dependencies []string
+	// ForwardOnly nodes are not taken back.
+	ForwardOnly bool
+	// Retain keeps the resources when the node goes away.
+	Retain bool
+}
+
+// Options of a walk.
+type Options struct {
+	Kind      orchestrator.Kind
+	OnFailure orchestrator.OnFailure
+	// MaxInFlight bounds the steps that run at once; at least 1.
+	MaxInFlight int
+}
+
+// Phase of a walk.
+type Phase string
+
+// The phases, in the order in which they can come.
+const (
+	PhaseApply   Phase = "apply"
+	PhaseRemove  Phase = "remove"
+	PhaseObserve Phase = "observe"
+	PhaseRestore Phase = "restore"
+	PhaseDestroy Phase = "destroy"
+	PhaseDone    Phase = "done"
+)
+
+// Compensating says that the phase belongs to a rollback.
+func (p Phase) Compensating() bool {
+	return p == PhaseObserve || p == PhaseRestore || p == PhaseDestroy
+}
+
+// Step is one action on one node.
+type Step struct {
+	Action orchestrator.StepAction
+	Node   string
+	// Previous says that the node's description is the previous graph's.
+	Previous bool
+}
+
+// Outcome of a step; it is final.
+type Outcome struct {
+	Verdict Verdict
+	// Changed: the engine was asked to change something.
+	Changed bool
+	// Exists answers an observe.
+	Exists bool
+	// Replaced: a resource was replaced, so that what was is gone.
+	Replaced bool
+	// Message says why it did not succeed.
+	Message string
+}
+
+// Verdict of a step.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Succeeded Verdict = iota
+	Failed
+	Canceled
+)
+
+// Failure names a step that did not succeed.
+type Failure struct {
+	Node    string
+	Action  orchestrator.StepAction
+	Message string
+}
+
+// Left names a node that is not as it should be at the end, and why.
+type Left struct {
+	Node   string
+	Reason string
+	Action string
+}
+
+// Result of a finished walk.
+type Result struct {
+	Status   orchestrator.Status
+	Failures []Failure // in the order in which they came
+	Left     []Left    // ordered by node
+	Skipped  []string  // nodes of the target that never started, ordered
+	Changed  int       // nodes that were changed by the apply and remove phases
+}
+
+// Walk is the state machine. It is not safe for concurrent use.
+type Walk struct {
+	opts     Options
+	target   graph
+	previous graph
+
+	phase    Phase
+	order    *order
+	running  map[Step]struct{}
+	stopping bool // nothing new starts in this phase
+	canceled bool
+	aborted  bool // the rollback itself was canceled
+
+	touched  map[string]*touch // nodes that an apply step was started for
+	removed  map[string]Verdict
+	failures []Failure
+	left     map[string]Left
+	changed  int
+	journal  []record
+}
+
+// touch is what is known of a node that this deployment acted on.
+type touch struct {
+	verdict  Verdict
+	changed  bool
+	replaced bool
+	exists   bool // until observed otherwise
+	restored bool
+}
+
+// back says that the node is as it was before the deployment.
+func (t *touch) back() bool {
+	return t.restored || (t.verdict == Succeeded && !t.changed)
+}
+
+// New prepares a walk from the previous graph to the target. A destruction has
+// no target. Dependencies must name nodes of the same graph.
+func New(target, previous []Node, opts Options) (*Walk, error) {
+	if opts.MaxInFlight < 1 {
+		return nil, fmt.Errorf("walk: at least one step must be allowed in flight, got %d", opts.MaxInFlight)
+	}
+	t, err := newGraph(target)
+	if err != nil {
+		return nil, fmt.Errorf("target graph: %w", err)
+	}
+	p, err := newGraph(previous)
+	if err != nil {
+		return nil, fmt.Errorf("previous graph: %w", err)
+	}
+	w := &Walk{
+		opts: opts, target: t, previous: p,
+		running: map[Step]struct{}{},
+		touched: map[string]*touch{},
+		removed: map[string]Verdict{},
+		left:    map[string]Left{},
+	}
+	if opts.Kind == orchestrator.KindDestroy {
+		w.enterRemove()
+	} else {
+		w.phase = PhaseApply
+		w.order = newOrder(w.target.ids, w.target.dependencies)
+	}
+	w.advance()
+	return w, nil
+}
+
+// Phase the walk is in.
+func (w *Walk) Phase() Phase { return w.phase }
+
+// Done says that no step is running and none will come.
+func (w *Walk) Done() bool { return w.phase == PhaseDone }
+
+// InFlight counts the steps that run.
+func (w *Walk) InFlight() int { return len(w.running) }
+
+// Size counts the nodes the walk is about.
+func (w *Walk) Size() int {
+	n := len(w.target.ids)
+	for _, id := range w.previous.ids {
+		if !w.target.has(id) {
+			n++
+		}
+	}
+	return n
+}
+
+// Next hands out the steps to start now, in this order, each once.
+func (w *Walk) Next() []Step {
+	var steps []Step
+	for !w.stopping && w.phase != PhaseDone && len(w.running) < w.opts.MaxInFlight {
+		id, ok := w.order.next()
+		if !ok {
+			break
+		}
+		step := w.step(id)
+		w.begin(step)
+		steps = append(steps, step)
+	}
+	return steps
+}
+
+// begin notes that a step runs.
+func (w *Walk) begin(step Step) {
+	w.running[step] = struct{}{}
+	if step.Action == orchestrator.StepApply {
+		w.touched[step.Node] = &touch{verdict: Canceled, exists: true}
+	}
+}
+
+// Complete reports the outcome of a step that Next handed out.
+func (w *Walk) Complete(step Step, out Outcome) error {
+	if _, running := w.running[step]; !running {
+		return fmt.Errorf("walk: step %s %s is not running", step.Action, step.Node)
+	}
+	w.complete(step, out)
+	w.advance()
+	return nil
+}
+
+func (w *Walk) complete(step Step, out Outcome) {
+	delete(w.running, step)
+	w.journal = append(w.journal, record{phase: w.phase, step: step, outcome: out})
+	if out.Verdict != Succeeded {
+		w.failures = append(w.failures, Failure{Node: step.Node, Action: step.Action, Message: out.Message})
+	}
+	switch step.Action {
+	case orchestrator.StepApply:
+		w.completeApply(step.Node, out)
+	case orchestrator.StepRemove:
+		w.completeRemove(step.Node, out)
+	case orchestrator.StepObserve:
+		w.completeObserve(step.Node, out)
+	case orchestrator.StepRestore:
+		w.completeRestore(step.Node, out)
+	case orchestrator.StepDestroy:
+		w.completeDestroy(step.Node, out)
+	}
+}
+
+// Cancel stops the walk: before a rollback it starts one (under
+// OnFailureRollback), in a rollback it ends it. Steps in flight are the
+// caller's to cancel; their outcomes are still awaited. Canceling a walk that
+// is done changes nothing.
+func (w *Walk) Cancel() {
+	if w.phase == PhaseDone {
+		return
+	}
+	w.cancel()
+	w.advance()
+}
+
+func (w *Walk) cancel() {
+	w.journal = append(w.journal, record{phase: w.phase, cancel: true})
+	w.canceled = true
+	w.stopping = true
+	if w.phase.Compensating() {
+		w.aborted = true
+	}
+}
+
+// step is what the present phase does to a node.
+func (w *Walk) step(id string) Step {
+	actions := map[Phase]orchestrator.StepAction{
+		PhaseApply:   orchestrator.StepApply,
+		PhaseRemove:  orchestrator.StepRemove,
+		PhaseObserve: orchestrator.StepObserve,
+		PhaseRestore: orchestrator.StepRestore,
+		PhaseDestroy: orchestrator.StepDestroy,
+	}
+	return Step{
+		Action:   actions[w.phase],
+		Node:     id,
+		Previous: w.phase == PhaseRemove || w.phase == PhaseRestore,
+	}
+}
+
+// advance moves on to the next phase while the present one is over.
+func (w *Walk) advance() {
+	for w.phase != PhaseDone && len(w.running) == 0 && (w.stopping || w.order.finished()) {
+		w.nextPhase()
+	}
+}
+
+func (w *Walk) nextPhase() {
+	switch w.phase {
+	case PhaseApply:
+		w.afterApply()
+	case PhaseRemove:
+		w.leaveUnremoved()
+		w.phase = PhaseDone
+	case PhaseObserve:
+		w.enterRestore()
+	case PhaseRestore:
+		w.enterDestroy()
+	case PhaseDestroy:
+		w.leaveUndestroyed()
+		w.phase = PhaseDone
+	case PhaseDone:
+	}
+}
+
+func (w *Walk) afterApply() {
+	switch {
+	case !w.canceled && len(w.failures) == 0:
+		w.enterRemove()
+	case w.opts.OnFailure == orchestrator.OnFailureRollback && len(w.touched) > 0:
+		w.enterObserve()
+	default:
+		w.phase = PhaseDone
+	}
+}
+
+// Result of the walk; it is complete only when Done.
+func (w *Walk) Result() Result {
+	res := Result{Status: w.status(), Failures: w.failures, Changed: w.changed}
+	for _, id := range w.target.ids {
+		if _, touched := w.touched[id]; !touched {
+			res.Skipped = append(res.Skipped, id)
+		}
+	}
+	for _, l := range w.left {
+		res.Left = append(res.Left, l)
+	}
+	sort.Slice(res.Left, func(i, j int) bool { return res.Left[i].Node < res.Left[j].Node })
+	return res
+}
+
+func (w *Walk) status() orchestrator.Status {
+	switch {
+	case w.canceled:
+		return orchestrator.StatusCanceled
+	case len(w.failures) == 0 && len(w.left) == 0:
+		return orchestrator.StatusSucceeded
+	case w.opts.Kind != orchestrator.KindDestroy && w.compensated() && len(w.left) == 0:
+		return orchestrator.StatusRolledBack
+	default:
+		return orchestrator.StatusFailed
+	}
+}
+
+// compensated says that a rollback was walked to its end: an apply step
+// failed under OnFailureRollback, and no removal had begun.
+func (w *Walk) compensated() bool {
+	return w.opts.OnFailure == orchestrator.OnFailureRollback && len(w.removed) == 0
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workers
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The roles that a worker can take.
+const (
+	// RoleControl serves workflows and the activities that write records.
+	RoleControl = "control"
+	// RoleTerraform and RoleFake serve the queue of that engine.
+	RoleTerraform = "terraform"
+	RoleFake      = "fake"
+)
+
+// Config of a worker process. FromEnv reads it.
+type Config struct {
+	// DataDir holds the store, blobs, the keyset and the workspaces.
+	DataDir           string
+	TemporalAddress   string
+	TemporalNamespace string
+	// Roles that this process takes; it needs only their programs.
+	Roles []string
+	// Slots bounds the steps of one engine that run at once in this process.
+	Slots int
+	// SecretsDir holds the files behind "secret://file/…"; empty: none.
+	SecretsDir string
+	// BinDirs are searched for engine programs before PATH.
+	BinDirs []string
+	// MirrorDir is a provider mirror for Terraform and OpenTofu; empty: none.
+	MirrorDir string
+	// LogRetention is how long the logs of ended deployments are kept;
+	// 0 keeps them.
+	LogRetention time.Duration
+	// Grace is how long engines may take to stop cleanly.
+	Grace time.Duration
+}
+
+// Defaults of the configuration.
+const (
+	DefaultTemporalAddress = "127.0.0.1:7233"
+	DefaultNamespace       = "default"
+	DefaultLogRetention    = 30 * 24 * time.Hour
+	DefaultGrace           = time.Minute
+)
+
+// FromEnv reads the configuration from NESTOR_* variables.
+func FromEnv(getenv func(string) string) (Config, error) {
+	c := Config{
+		DataDir:           getenv("NESTOR_DATA"),
+		TemporalAddress:   or(getenv("NESTOR_TEMPORAL_ADDRESS"), DefaultTemporalAddress),
+		TemporalNamespace: or(getenv("NESTOR_TEMPORAL_NAMESPACE"), DefaultNamespace),
+		Roles:             split(or(getenv("NESTOR_QUEUES"), RoleControl+","+RoleTerraform)),
+		SecretsDir:        getenv("NESTOR_SECRETS_DIR"),
+		BinDirs:           filepath.SplitList(getenv("NESTOR_BIN")),
+		MirrorDir:         getenv("NESTOR_PROVIDER_MIRROR"),
+	}
+	var errs []error
+	var err error
+	if c.Slots, err = positive(getenv("NESTOR_SLOTS"), 2*runtime.NumCPU()); err != nil {
+		errs = append(errs, fmt.Errorf("NESTOR_SLOTS: %w", err))
+	}
+	if c.LogRetention, err = duration(getenv("NESTOR_LOG_RETENTION"), DefaultLogRetention); err != nil {
+		errs = append(errs, fmt.Errorf("NESTOR_LOG_RETENTION: %w", err))
+	}
+	if c.Grace, err = duration(getenv("NESTOR_ENGINE_GRACE"), DefaultGrace); err != nil {
+		errs = append(errs, fmt.Errorf("NESTOR_ENGINE_GRACE: %w", err))
+	}
+	if c.DataDir == "" {
+		errs = append(errs, errors.New("NESTOR_DATA is not set; it names the data directory"))
+	}
+	known := []string{RoleControl, RoleTerraform, RoleFake}
+	for _, role := range c.Roles {
+		if !slices.Contains(known, role) {
+			errs = append(errs, fmt.Errorf("NESTOR_QUEUES: %q is unknown; expected some of %s", role, strings.Join(known, ", ")))
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+func or(value, fallback string) string {
+	if value == "" {
+		return fallback
+	}
+	return value
+}
+
+func split(list string) []string {
+	var out []string
+	for item := range strings.SplitSeq(list, ",") {
+		if item = strings.TrimSpace(item); item != "" && !slices.Contains(out, item) {
+			out = append(out, item)
+		}
+	}
+	return out
+}
+
+func positive(text string, fallback int) (int, error) {
+	if text == "" {
+		return fallback, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("%q is no positive number", text)
+	}
+	return n, nil
+}
+
+func duration(text string, fallback time.Duration) (time.Duration, error) {
+	if text == "" {
+		return fallback, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("%q is no duration such as \"90s\" or \"720h\"", text)
+	}
+	return d, nil
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"slices"
+
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/HatiCode/nestor/orchestrator/contract"
+)
+
+const (
+	// maxHandled is how many requests a run takes before it continues as new.
+	maxHandled = 1000
+	// maxRecent bounds the answers that are remembered for repeated requests.
+	maxRecent = 1000
+)
+
+// Application serialises the work on one application: in each environment one
+// deployment at a time, a queue behind it, approvals waited for here. It lives
+// as long as the application does; its id is "<team>/<application>".
+func Application(ctx workflow.Context, in contract.ApplicationInput) error {
+	a := newApplication(in)
+	if err := a.setup(ctx); err != nil {
+		return err
+	}
+	return a.run(ctx)
+}
+
+// application is the state of one run of the workflow.
+type application struct {
+	in    contract.ApplicationInput
+	state *contract.ApplicationState
+
+	root      workflow.Context // the lanes', which outlive the request that opened them
+	accepting workflow.Mutex   // one request is numbered at a time
+	lanes     map[string]*lane
+	busy      int  // coroutines that must come to a rest before continue-as-new
+	draining  bool // nothing new is taken up; waits end
+
+	canceled map[string]contract.CancelSignal // of deployments that have not started
+	decided  map[string]int                   // decisions per waiting deployment
+	ended    map[string]bool
+}
+
+func newApplication(in contract.ApplicationInput) *application {
+	state := in.State
+	if state == nil {
+		state = &contract.ApplicationState{Lanes: map[string]*contract.Lane{}}
+	}
+	return &application{
+		in: in, state: state,
+		lanes:    map[string]*lane{},
+		canceled: map[string]contract.CancelSignal{},
+		decided:  map[string]int{},
+		ended:    map[string]bool{},
+	}
+}
+
+func (a *application) setup(ctx workflow.Context) error {
+	a.root = ctx
+	a.state.Handled = 0
+	a.accepting = workflow.NewMutex(ctx)
+	if err := workflow.SetQueryHandler(ctx, contract.QueryState, a.answer); err != nil {
+		return err
+	}
+	if err := workflow.SetUpdateHandler(ctx, contract.UpdateDeploy, a.deploy); err != nil {
+		return err
+	}
+	for _, environment := range slices.Sorted(keys(a.state.Lanes)) {
+		a.open(environment)
+	}
+	return nil
+}
+
+// run takes signals until the history should be renewed; the lanes work in
+// coroutines of their own.
+func (a *application) run(ctx workflow.Context) error {
+	signals := receive(ctx)
+	renew := func() bool {
+		return a.state.Handled >= maxHandled || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
+	}
+	for !renew() {
+		if err := workflow.Await(ctx, func() bool { return signals.pending() || renew() }); err != nil {
+			return err
+		}
+		a.take(ctx, signals)
+	}
+	a.draining = true
+	for !a.resting(ctx) || signals.pending() {
+		if err := workflow.Await(ctx, func() bool { return a.resting(ctx) || signals.pending() }); err != nil {
+			return err
+		}
+		a.take(ctx, signals)
+	}
+	next := a.in
+	next.State = a.state
+	return workflow.NewContinueAsNewError(ctx, contract.WorkflowApplication, next)
+}
+
+// resting says that no request and no lane is in the middle of something.
+func (a *application) resting(ctx workflow.Context) bool {
+	return a.busy == 0 && workflow.AllHandlersFinished(ctx)
+}
+
+// deploy answers once the request has a number and a place in the queue. A
+// request that was answered before gets the same answer.
+func (a *application) deploy(ctx workflow.Context, req contract.DeployRequest) (contract.DeployAccepted, error) {
+	if err := a.accepting.Lock(ctx); err != nil {
+		return contract.DeployAccepted{}, err
+	}
+	defer a.accepting.Unlock()
+	for _, recent := range a.state.Recent {
+		if recent.RequestID == req.RequestID {
+			return contract.DeployAccepted{Deployment: recent.Deployment}, nil
+		}
+	}
+	var id string
+	if err := record(ctx, contract.ActivityAcceptDeployment, req, &id); err != nil {
+		return contract.DeployAccepted{}, err
+	}
+	position := a.enqueue(req.Environment, id)
+	a.remember(req.RequestID, id)
+	return contract.DeployAccepted{Deployment: id, Position: position}, nil
+}
+
+func (a *application) remember(request, deployment string) {
+	a.state.Handled++
+	a.state.Recent = append(a.state.Recent, contract.RecentRequest{RequestID: request, Deployment: deployment})
+	if over := len(a.state.Recent) - maxRecent; over > 0 {
+		a.state.Recent = slices.Delete(a.state.Recent, 0, over)
+	}
+}
+
+// enqueue puts a deployment into its environment's lane and says how many are
+// before it.
+func (a *application) enqueue(environment, deployment string) int {
+	l := a.open(environment)
+	position := len(l.state.Queue)
+	if l.state.Current != "" {
+		position++
+	}
+	l.state.Queue = append(l.state.Queue, deployment)
+	return position
+}
+
+// open returns the lane of an environment and sets it to work if it is new.
+func (a *application) open(environment string) *lane {
+	if l, known := a.lanes[environment]; known {
+		return l
+	}
+	state, known := a.state.Lanes[environment]
+	if !known {
+		state = &contract.Lane{}
+		a.state.Lanes[environment] = state
+	}
+	l := &lane{app: a, environment: environment, state: state}
+	a.lanes[environment] = l
+	workflow.Go(a.root, l.run)
+	return l
+}
+
+func (a *application) answer() (contract.StateAnswer, error) {
+	out := contract.StateAnswer{Lanes: map[string]contract.LaneAnswer{}}
+	for environment, l := range a.state.Lanes { //nolint:workflowcheck // a query's answer, a map again
+		out.Lanes[environment] = contract.LaneAnswer{Current: l.Current, Queued: len(l.Queue)}
+	}
+	return out, nil
+}
+
+// laneOf finds the lane that knows a deployment.
+func (a *application) laneOf(deployment string) (*lane, bool) {
+	for _, environment := range slices.Sorted(keys(a.lanes)) {
+		l := a.lanes[environment]
+		if l.state.Current == deployment || slices.Contains(l.state.Queue, deployment) {
+			return l, true
+		}
+	}
+	return nil, false
+}

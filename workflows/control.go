@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/walk"
+)
+
+// phaseRollback is CancelSignal.Phase for a cancel of the rollback itself.
+const phaseRollback = "rollback"
+
+// decision is somebody's yes or no to what a paused node found.
+type decision struct {
+	approved bool
+	by       string
+	comment  string
+}
+
+func (v decision) refusal() string {
+	text := "its change set was rejected by " + v.by
+	if v.comment != "" {
+		text += ": " + v.comment
+	}
+	return text
+}
+
+// receiveCancels follows the cancel signal.
+func (d *deployment) receiveCancels(ctx workflow.Context) {
+	signals := workflow.GetSignalChannel(ctx, contract.SignalCancel)
+	for {
+		var s contract.CancelSignal
+		if !signals.Receive(ctx, &s) {
+			return
+		}
+		d.cancel(s.Phase)
+	}
+}
+
+// cancel stops what runs forward; once the rollback runs, only a cancel that
+// names it stops that.
+func (d *deployment) cancel(phase string) {
+	if d.walk.Phase().Compensating() {
+		if phase == phaseRollback {
+			d.canceled = true
+			d.cancelCompensation()
+		}
+		return
+	}
+	if d.forward.Err() == nil {
+		d.canceled = true
+		d.cancelForward()
+	}
+}
+
+// receiveDecisions follows approve and reject; they matter to paused nodes.
+func (d *deployment) receiveDecisions(ctx workflow.Context) {
+	approve := workflow.GetSignalChannel(ctx, contract.SignalApprove)
+	reject := workflow.GetSignalChannel(ctx, contract.SignalReject)
+	take := func(approved bool) func(workflow.ReceiveChannel, bool) {
+		return func(c workflow.ReceiveChannel, _ bool) {
+			var s contract.DecisionSignal
+			c.Receive(ctx, &s)
+			if len(d.paused) > 0 {
+				d.decision = &decision{approved: approved, by: s.Principal, comment: s.Comment}
+			}
+		}
+	}
+	selector := workflow.NewSelector(ctx).AddReceive(approve, take(true)).AddReceive(reject, take(false))
+	for {
+		selector.Select(ctx)
+	}
+}
+
+// tell records the status when it has changed, and shows it in the Temporal
+// Web UI.
+func (d *deployment) tell() error {
+	d.untold = false
+	status, reason := orchestrator.StatusRunning, ""
+	switch {
+	case len(d.paused) > 0:
+		status, reason = orchestrator.StatusPaused, d.reason
+	case d.walk.Done():
+		return nil // finish tells
+	case d.walk.Phase().Compensating():
+		status = orchestrator.StatusRollingBack
+		if failures := d.walk.Result().Failures; len(failures) > 0 {
+			reason = fmt.Sprintf("%s of %s failed", failures[0].Action, failures[0].Node)
+		}
+	}
+	if status == d.status {
+		return nil
+	}
+	d.status = status
+	in := contract.StatusInput{
+		Deployment: d.in.Deployment, Status: status, Reason: reason, Principal: d.in.Principal,
+		RunID: workflow.GetInfo(d.root).WorkflowExecution.RunID,
+	}
+	if err := record(d.root, contract.ActivitySetStatus, in, nil); err != nil {
+		return err
+	}
+	return d.show()
+}
+
+// show puts the status where the Temporal Web UI finds it.
+func (d *deployment) show() error {
+	workflow.SetCurrentDetails(d.root, d.details())
+	key := temporal.NewSearchAttributeKeyKeyword(contract.AttributeStatus)
+	return workflow.UpsertTypedSearchAttributes(d.root, key.ValueSet(string(d.status)))
+}
+
+// details is the story so far, in Markdown, bounded.
+func (d *deployment) details() string {
+	const maxFailures = 10
+	var b strings.Builder
+	fmt.Fprintf(&b, "**%s** of `%s` to **%s** by %s: **%s** (phase %s)\n",
+		d.in.Kind, d.in.Application, d.in.Environment, d.in.Principal, d.status, d.walk.Phase())
+	res := d.walk.Result()
+	fmt.Fprintf(&b, "\n%d nodes, %d changed\n", d.walk.Size(), res.Changed)
+	for i, f := range res.Failures {
+		if i == maxFailures {
+			fmt.Fprintf(&b, "- … and %d more\n", len(res.Failures)-maxFailures)
+			break
+		}
+		fmt.Fprintf(&b, "- %s of `%s`: %s\n", f.Action, f.Node, f.Message)
+	}
+	if d.walk.Phase() == walk.PhaseDone {
+		for _, left := range res.Left {
+			fmt.Fprintf(&b, "- left: `%s`: %s; %s\n", left.Node, left.Reason, left.Action)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/walk"
+)
+
+const (
+	// forcedDrainEvents is the history length at which a Deployment stops
+	// handing out steps whatever is in flight; the server's limit is 51,200.
+	forcedDrainEvents = 35_000
+	// forcedDrainBytes is the same for the history's size; the limit is 50 MB.
+	forcedDrainBytes = 35 << 20
+	// shortStep is how long the oldest step may have been running for a drain
+	// to be worth waiting for.
+	shortStep = 30 * time.Second
+)
+
+// Deployment walks one graph, or its destruction, to its end. Its id is the
+// deployment's. It holds ids and outcomes; inputs, outputs and records are the
+// activities' to read and write.
+func Deployment(ctx workflow.Context, in contract.DeploymentInput) (contract.DeploymentResult, error) {
+	d := &deployment{in: in, running: map[walk.Step]time.Time{}, paused: map[string]bool{}}
+	if err := d.setup(ctx); err != nil {
+		return contract.DeploymentResult{}, err
+	}
+	return d.run()
+}
+
+// deployment is the state of one run of the workflow.
+type deployment struct {
+	in    contract.DeploymentInput
+	walk  *walk.Walk
+	nodes map[string]contract.GraphNode // of the target graph
+	gone  map[string]contract.GraphNode // of the previous graph
+
+	// root outlives a cancellation of the workflow; forward and compensation
+	// are canceled by it, and by a cancel in the rollback.
+	root               workflow.Context
+	forward            workflow.Context
+	cancelForward      workflow.CancelFunc
+	compensation       workflow.Context
+	cancelCompensation workflow.CancelFunc
+
+	running  map[walk.Step]time.Time
+	finished []finished // outcomes that the walk was not told yet
+	canceled bool       // a cancel that the walk was not told yet
+	paused   map[string]bool
+	decision *decision // the latest, for what is paused
+	status   orchestrator.Status
+	reason   string
+	untold   bool // status or reason may have changed
+}
+
+type finished struct {
+	step    walk.Step
+	outcome walk.Outcome
+}
+
+func (d *deployment) setup(ctx workflow.Context) error {
+	d.root, _ = workflow.NewDisconnectedContext(ctx)
+	d.forward, d.cancelForward = workflow.WithCancel(d.root)
+	d.compensation, d.cancelCompensation = workflow.WithCancel(d.root)
+
+	target, err := loadGraph(d.root, d.in.GraphDigest)
+	if err != nil {
+		return err
+	}
+	previous, err := loadGraph(d.root, d.in.PreviousGraphDigest)
+	if err != nil {
+		return err
+	}
+	d.nodes, d.gone = byID(target), byID(previous)
+	opts := walk.Options{Kind: d.in.Kind, OnFailure: d.in.OnFailure, MaxInFlight: d.in.MaxInFlight}
+	if d.in.Resume == nil {
+		d.walk, err = walk.New(walkNodes(target), walkNodes(previous), opts)
+	} else {
+		d.walk, err = walk.Resume(walkNodes(target), walkNodes(previous), opts, d.in.Resume)
+	}
+	if err != nil {
+		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
+	}
+	canceled := ctx.Done() // by the Temporal Web UI's button
+	workflow.Go(d.root, func(ctx workflow.Context) {
+		canceled.Receive(ctx, nil)
+		d.cancel("")
+	})
+	workflow.Go(d.root, d.receiveCancels)
+	workflow.Go(d.root, d.receiveDecisions)
+	return d.tell()
+}
+
+func (d *deployment) run() (contract.DeploymentResult, error) {
+	for !d.walk.Done() {
+		draining := d.drain()
+		if draining && d.walk.InFlight() == 0 {
+			return contract.DeploymentResult{}, d.continueAsNew()
+		}
+		if !draining {
+			for _, step := range d.walk.Next() {
+				d.start(step)
+			}
+		}
+		if err := workflow.Await(d.root, func() bool { return len(d.finished) > 0 || d.canceled || d.untold }); err != nil {
+			return contract.DeploymentResult{}, err
+		}
+		if err := d.report(); err != nil {
+			return contract.DeploymentResult{}, err
+		}
+		if err := d.tell(); err != nil {
+			return contract.DeploymentResult{}, err
+		}
+	}
+	return d.finish()
+}
+
+// report tells the walk what has happened since the last time.
+func (d *deployment) report() error {
+	for _, f := range d.finished {
+		delete(d.running, f.step)
+		if err := d.walk.Complete(f.step, f.outcome); err != nil {
+			return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
+		}
+	}
+	d.finished = nil
+	if d.canceled {
+		d.canceled = false
+		d.walk.Cancel()
+	}
+	return nil
+}
+
+// drain says whether to start nothing more, so that the workflow can continue
+// as new: when the server suggests it and no step in flight is long, or when
+// the history must not grow any more.
+func (d *deployment) drain() bool {
+	info := workflow.GetInfo(d.root)
+	if info.GetCurrentHistoryLength() >= forcedDrainEvents || info.GetCurrentHistorySize() >= forcedDrainBytes {
+		return true
+	}
+	if !info.GetContinueAsNewSuggested() {
+		return false
+	}
+	now := workflow.Now(d.root)
+	for step := range d.running { //nolint:workflowcheck // any long step gives the same answer
+		if now.Sub(d.running[step]) > shortStep {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *deployment) continueAsNew() error {
+	snapshot, err := d.walk.Snapshot()
+	if err != nil {
+		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
+	}
+	next := d.in
+	next.Resume = snapshot
+	return workflow.NewContinueAsNewError(d.root, contract.WorkflowDeployment, next)
+}
+
+func (d *deployment) finish() (contract.DeploymentResult, error) {
+	res := d.walk.Result()
+	in := contract.FinishInput{
+		Deployment: d.in.Deployment, Status: res.Status, Skipped: res.Skipped, Principal: d.in.Principal,
+	}
+	for _, left := range res.Left {
+		in.Residue = append(in.Residue, orchestrator.Residue{Node: left.Node, Reason: left.Reason, Action: left.Action})
+	}
+	if len(res.Failures) > 0 {
+		first := res.Failures[0]
+		in.Error = fmt.Sprintf("%s of %s: %s", first.Action, first.Node, first.Message)
+	}
+	if err := record(d.root, contract.ActivityFinishDeployment, in, nil); err != nil {
+		return contract.DeploymentResult{}, err
+	}
+	d.status = res.Status
+	if err := d.show(); err != nil {
+		return contract.DeploymentResult{}, err
+	}
+	d.signalApplication(res.Status)
+	return contract.DeploymentResult{
+		Status: res.Status, Nodes: d.walk.Size(), Changed: res.Changed, Error: in.Error, Residue: len(in.Residue),
+	}, nil
+}
+
+// signalApplication says that the deployment is over. Its Application also
+// watches, so a signal that cannot be delivered is no failure.
+func (d *deployment) signalApplication(status orchestrator.Status) {
+	id := orchestrator.ApplicationWorkflowID(d.in.Team, d.in.Application)
+	signal := contract.EndedSignal{Deployment: d.in.Deployment, Status: status}
+	err := workflow.SignalExternalWorkflow(d.root, id, "", contract.SignalEnded, signal).Get(d.root, nil)
+	if err != nil {
+		workflow.GetLogger(d.root).Warn("the application was not told of the end", "application", id, "error", err)
+	}
+}

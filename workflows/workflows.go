@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package workflows is the durable part of Nestor: Application serialises the
+// deployments of one application, Deployment walks one graph, and Plan previews
+// one. They decide when; orchestrator/walk decides what comes next, and
+// activities act.
+//
+// Nothing here does I/O, reads a clock or starts a goroutine of its own: every
+// run must replay from its history to the same commands. A change that alters
+// the commands of a released version goes through workflow.GetVersion, with its
+// constant in versions.go.
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/walk"
+)
+
+// Register makes the workflows known to a worker of contract.QueueControl.
+func Register(w worker.WorkflowRegistry) {
+	w.RegisterWorkflowWithOptions(Application, workflow.RegisterOptions{Name: contract.WorkflowApplication})
+	w.RegisterWorkflowWithOptions(Deployment, workflow.RegisterOptions{Name: contract.WorkflowDeployment})
+	w.RegisterWorkflowWithOptions(Plan, workflow.RegisterOptions{Name: contract.WorkflowPlan})
+}
+
+// withRecords returns a context for local activities that read or write
+// records. They are tried until the store answers: a deployment waits for its
+// store, it does not fail for it.
+func withRecords(ctx workflow.Context) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: 30 * time.Second,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    100 * time.Millisecond,
+			BackoffCoefficient: 2,
+			MaximumInterval:    10 * time.Second,
+		},
+	})
+}
+
+// record runs a local activity on the store and waits for it.
+func record(ctx workflow.Context, activity string, in, result any) error {
+	return workflow.ExecuteLocalActivity(withRecords(ctx), activity, in).Get(ctx, result)
+}
+
+// loadGraph reads a graph's adjacency, page by page. An empty digest is the
+// empty graph.
+func loadGraph(ctx workflow.Context, digest string) ([]contract.GraphNode, error) {
+	var nodes []contract.GraphNode
+	if digest == "" {
+		return nil, nil
+	}
+	for page := 0; ; page++ {
+		var res contract.LoadGraphResult
+		in := contract.LoadGraphInput{Digest: digest, Page: page}
+		if err := record(ctx, contract.ActivityLoadGraph, in, &res); err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, res.Nodes...)
+		if !res.More {
+			return nodes, nil
+		}
+	}
+}
+
+func byID(nodes []contract.GraphNode) map[string]contract.GraphNode {
+	m := make(map[string]contract.GraphNode, len(nodes))
+	for _, n := range nodes {
+		m[n.ID] = n
+	}
+	return m
+}
+
+func walkNodes(nodes []contract.GraphNode) []walk.Node {
+	out := make([]walk.Node, 0, len(nodes))
+	for _, n := range nodes {
+		out = append(out, walk.Node{
+			ID: n.ID, Dependencies: n.Dependencies, ForwardOnly: n.ForwardOnly, Retain: n.Retain,
+		})
+	}
+	return out
+}
