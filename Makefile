@@ -6,7 +6,7 @@ SHELL       := bash
 MAKEFLAGS   += --no-print-directory
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+COMMIT  := $(shell git rev-parse --verify --quiet HEAD || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 # What tests are run with: real servers and engines start in them, so few
@@ -44,7 +44,7 @@ dev: build ## A whole platform on this machine: API, worker, Temporal, Web UI
 	bin/nestor dev
 
 .PHONY: test
-test: ## Every test, with real Temporal and OpenTofu; a skipped one is a failure
+test: build ## Every test, with real Temporal and OpenTofu; a skipped one is a failure
 	tools/build temporal opentofu provider-local oapi-codegen
 	go vet ./...
 	go test -json $(TESTFLAGS) ./... | go run ./internal/house/cmd/house tally

@@ -24,10 +24,11 @@ import (
 // approved, apply exactly that, and hand over the outputs.
 func (s *Steps) apply(
 	ctx context.Context, j *job, status orchestrator.NodeStatus,
-) (registry.Commit, contract.StepResult, error) {
-	commit := registry.Commit{Status: status}
+) (commit registry.Commit, res contract.StepResult, err error) {
+	commit = registry.Commit{Status: status}
 	ctx, cancel := withTimeout(ctx, j.node.Timeouts.Apply)
 	defer cancel()
+	defer func() { err = overTime(ctx, s.Engine.Name(), err) }()
 	req, inputs, err := s.prepare(ctx, j)
 	if err != nil {
 		return commit, contract.StepResult{}, err
@@ -66,8 +67,9 @@ func (s *Steps) apply(
 	head.Serial, head.Lineage = result.Serial, result.Lineage
 	commit.Head, commit.Inputs, commit.Outputs = &head, inputs, outputs
 	return commit, contract.StepResult{
-		Status: status, Changed: commit.Changed, Created: j.attempt.Run.Created,
-		Replaced: commit.Counts.Replace > 0,
+		Status: status, Created: j.attempt.Run.Created,
+		Changed:  commit.Changed || j.attempt.Run.Changed,
+		Replaced: commit.Counts.Replace > 0 || j.attempt.Run.Replaced,
 	}, nil
 }
 
@@ -120,11 +122,9 @@ func (s *Steps) prepare(ctx context.Context, j *job) (engine.Request, []registry
 		if err != nil {
 			return req, nil, err
 		}
-		req.Inputs[in.Name] = v
-		req.Sensitive[in.Name] = sensitive(in)
-		values = append(values, registry.OutputValue{
-			Name: in.Name, Type: string(in.Type), Value: v, Sensitive: req.Sensitive[in.Name],
-		})
+		value := registry.OutputValue{Name: in.Name, Type: string(in.Type), Value: v, Sensitive: sensitive(in)}
+		give(&req, value)
+		values = append(values, value)
 	}
 	return req, values, nil
 }
@@ -138,6 +138,14 @@ func resolve(in composer.NodeInput, lookup composer.Lookup, secret composer.Secr
 		return nil, &inputError{err}
 	}
 	return v, err
+}
+
+// give an engine one input.
+func give(req *engine.Request, v registry.OutputValue) {
+	req.Inputs[v.Name] = v.Value
+	if v.Sensitive {
+		req.Sensitive[v.Name] = true
+	}
 }
 
 func sensitive(in composer.NodeInput) bool { return in.Sensitive || in.Value.Sensitive() }

@@ -108,7 +108,9 @@ func (s *Steps) plannedInputs(
 		return ref.External() || !slices.Contains(unknown[ref.Node], ref.Output)
 	}
 	for _, in := range node.Inputs {
-		req.Sensitive[in.Name] = sensitive(in)
+		if sensitive(in) {
+			req.Sensitive[in.Name] = true
+		}
 		if !in.Value.Known(known) {
 			req.Unknown[in.Name] = "known after " + firstUnknown(in.Value, known)
 			continue
@@ -138,7 +140,7 @@ func (s *Steps) recordedInputs(ctx context.Context, head orchestrator.NodeHead, 
 		return err
 	}
 	for _, in := range inputs {
-		req.Inputs[in.Name], req.Sensitive[in.Name] = in.Value, in.Sensitive
+		give(req, in)
 	}
 	return nil
 }

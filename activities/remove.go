@@ -26,10 +26,11 @@ func (s *Steps) remove(ctx context.Context, j *job) (registry.Commit, contract.S
 }
 
 // destroy removes everything of a node; the engine proves that it is gone.
-func (s *Steps) destroy(ctx context.Context, j *job) (registry.Commit, contract.StepResult, error) {
-	commit := registry.Commit{Status: orchestrator.NodeDestroyed, DeleteHead: true, Changed: true}
+func (s *Steps) destroy(ctx context.Context, j *job) (commit registry.Commit, res contract.StepResult, err error) {
+	commit = registry.Commit{Status: orchestrator.NodeDestroyed, DeleteHead: true, Changed: true}
 	ctx, cancel := withTimeout(ctx, j.node.Timeouts.Destroy)
 	defer cancel()
+	defer func() { err = overTime(ctx, s.Engine.Name(), err) }()
 	req, err := s.last(ctx, j)
 	if err != nil {
 		return registry.Commit{}, contract.StepResult{}, err
@@ -51,11 +52,15 @@ func (s *Steps) observe(ctx context.Context, j *job) (registry.Commit, contract.
 	if err != nil {
 		return registry.Commit{}, contract.StepResult{}, err
 	}
-	status := orchestrator.NodeUncertain
-	if !seen.Exists {
-		status = orchestrator.NodeDestroyed
+	if seen.Exists {
+		return registry.Commit{Status: orchestrator.NodeUncertain},
+			contract.StepResult{Status: orchestrator.NodeUncertain, Exists: true}, nil
 	}
-	return registry.Commit{Status: status}, contract.StepResult{Status: status, Exists: seen.Exists}, nil
+	// A node that this deployment's graph brought, and of which nothing is
+	// there, is no node any more.
+	brought := j.attempt.Head != nil && j.attempt.Head.GraphDigest == j.in.GraphDigest
+	return registry.Commit{Status: orchestrator.NodeDestroyed, DeleteHead: brought},
+		contract.StepResult{Status: orchestrator.NodeDestroyed}, nil
 }
 
 // last is a request for what was applied last: with the inputs that were
@@ -76,7 +81,7 @@ func (s *Steps) last(ctx context.Context, j *job) (engine.Request, error) {
 		return req, err
 	}
 	for _, in := range inputs {
-		req.Inputs[in.Name], req.Sensitive[in.Name] = in.Value, in.Sensitive
+		give(&req, in)
 	}
 	return req, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/composer"
@@ -116,9 +117,6 @@ func (s *Steps) open(ctx context.Context, in contract.StepInput) (*job, error) {
 		Deployment: in.Deployment, Node: in.Node, Action: in.Action,
 		Attempt: activity.GetInfo(ctx).Attempt, Lease: &s.Lease,
 	}
-	if before, err := s.Registry.Run(ctx, in.Deployment, in.Node); err == nil && before.Action == in.Action {
-		run.Failures = before.Failures
-	}
 	attempt, err := s.Registry.Begin(ctx, principal(s.Engine), d.Scope, run, orchestrator.NodeHead{
 		Engine: node.Engine, EngineVersion: version,
 		Address: address(d.Scope, in.Node), Backend: environment.Spec.State,
@@ -160,13 +158,19 @@ func (s *Steps) act(ctx context.Context, j *job) (registry.Commit, contract.Step
 // fail records a step that did not succeed and turns its error into Temporal's.
 func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) error {
 	ne := nodeError(err)
-	j.attempt.Run.Failures++
-	failure := stepFailure(err, *ne, j.attempt.Run.Failures)
-	c.Error = ne
 	c.Status = orchestrator.NodeFailed
 	if ne.Class == string(engine.Canceled) {
 		c.Status = orchestrator.NodeUncertain
 	}
+	var failure error
+	if c.Status == orchestrator.NodeUncertain && stopping(ctx) {
+		ne.Retryable, ne.Message = true, "the worker stopped; the step goes on with another"
+		failure = temporal.NewApplicationErrorWithCause(ne.Message, errorStopped, err)
+	} else {
+		j.attempt.Run.Failures++
+		failure = stepFailure(err, *ne, j.attempt.Run.Failures)
+	}
+	c.Error = ne
 	c.Retrying = ne.Retryable && j.attempt.Run.Failures < contract.StepFailures
 	if j.in.Action != orchestrator.StepObserve {
 		head := s.headBefore(j)
@@ -177,6 +181,20 @@ func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) 
 		return stepFailure(commitErr, *nodeError(commitErr), 1)
 	}
 	return failure
+}
+
+// errorStopped is the type of the error with which a step leaves a worker that
+// stops. Nobody canceled the step, so another attempt follows.
+const errorStopped = "worker-stopped"
+
+// stopping says that the worker of this activity was asked to stop.
+func stopping(ctx context.Context) bool {
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		return true
+	default:
+		return false
+	}
 }
 
 // headBefore is the node's head as it was, or as Begin made it.

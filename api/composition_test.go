@@ -93,6 +93,7 @@ func TestCompositionsAreTakenWholeOrNotAtAll(t *testing.T) {
 	h.applyComposition(alphaToken, webAppYAML+"---\n"+second, "", header{"If-Match", `"1"`}).
 		problem(http.StatusBadRequest, problem.TypeBadRequest)
 	both := decode[gen.AppliedCompositions](h.applyComposition(alphaToken, webAppYAML+"---\n"+second, "").want(http.StatusCreated))
+	h.applyComposition(betaToken, foreign, "").want(http.StatusCreated)
 	if len(both.Items) != 2 {
 		t.Errorf("%d compositions, want 2", len(both.Items))
 	}

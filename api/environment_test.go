@@ -106,8 +106,8 @@ func TestEnvironmentFileIsChecked(t *testing.T) {
 		"in flight":        {"the bound has a bound", "  engines", "  maxInFlight: 501\n  engines", "spec.maxInFlight", "", 8},
 		"after no label":   {"the pipeline names environments", "  engines", "  after: ../x\n  engines", "spec.after", "", 8},
 		"after nothing":    {"the predecessor has to exist", "  engines", "  after: testing\n  engines", "spec.after", "", 0},
-		"after itself":     {"a pipeline has no cycle", "  engines", "  after: staging\n  engines", "spec.after", "", 0},
-		"two documents":    {"one request is one environment", "apiVersion", "a: b\n---\napiVersion", "", "", 1},
+		"after itself":     {"a pipeline has no cycle", "  engines", "  after: staging\n  engines", "spec.after", "", 8},
+		"two documents":    {"one request is one environment", "apiVersion", strings.ReplaceAll(stagingYAML, "staging", "other") + "---\napiVersion", "", "send one request per environment", 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

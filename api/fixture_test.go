@@ -22,6 +22,8 @@ const (
 	shopPath   = "/api/v1/deployments/alpha/shop/staging/1"
 	statusPath = "/api/v1/applications/alpha/shop/environments/staging"
 	node       = "web-app.database"
+
+	webAppOverrides = "web-app: {production: {provider: aws}}"
 )
 
 // platform publishes the catalog and the environments, and team alpha its
@@ -31,7 +33,7 @@ func (h *harness) platform() {
 	h.publish(mysqlYAML).want(http.StatusCreated)
 	h.putEnvironment(platformToken, "staging", stagingYAML).want(http.StatusCreated)
 	h.putEnvironment(platformToken, "production", productionYAML+"  allowedProviders: [aws, gcp]\n").want(http.StatusCreated)
-	h.applyComposition(alphaToken, webAppYAML, "web-app: {production: {provider: aws}}").want(http.StatusCreated)
+	h.applyComposition(alphaToken, webAppYAML, webAppOverrides).want(http.StatusCreated)
 }
 
 func releaseBody() gen.CreateReleaseJSONBody {

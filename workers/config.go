@@ -78,6 +78,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if c.DataDir == "" {
 		errs = append(errs, errors.New("NESTOR_DATA is not set; it names the data directory"))
 	}
+	if len(c.Roles) == 0 {
+		errs = append(errs, errors.New("NESTOR_QUEUES names no queue"))
+	}
 	known := []string{RoleControl, RoleTerraform, RoleFake}
 	for _, role := range c.Roles {
 		if !slices.Contains(known, role) {

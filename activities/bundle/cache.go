@@ -15,8 +15,13 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/catalog/bundle"
 )
+
+// ErrDigest is wrapped when a digest is none, or when an archive holds other
+// files than its digest says: what nobody published is never run.
+var ErrDigest = errors.New("not the digest of this bundle")
 
 // Source gives a bundle's archive by its digest.
 type Source interface {
@@ -36,15 +41,27 @@ func NewCache(source Source, dir string) *Cache { return &Cache{source: source, 
 // Directory returns the directory with the bundle's files. It appears whole or
 // not at all, also when several processes unpack at once.
 func (c *Cache) Directory(ctx context.Context, digest string) (string, error) {
+	if !catalog.IsDigest(digest) {
+		return "", fmt.Errorf("%q: %w", digest, ErrDigest)
+	}
 	final := filepath.Join(c.dir, strings.ReplaceAll(digest, ":", "-"))
 	if _, err := os.Stat(final); err == nil {
 		return final, nil
 	}
-	_, err, _ := c.flight.Do(digest, func() (any, error) { return nil, c.unpack(ctx, digest, final) })
-	if err != nil {
-		return "", fmt.Errorf("unpack bundle %s: %w", digest, err)
+	// One caller unpacks for all that wait, so it does not stop when its own
+	// step is canceled.
+	work := c.flight.DoChan(digest, func() (any, error) {
+		return nil, c.unpack(context.WithoutCancel(ctx), digest, final)
+	})
+	select {
+	case <-ctx.Done():
+		return "", fmt.Errorf("unpack bundle %s: %w", digest, ctx.Err())
+	case done := <-work:
+		if done.Err != nil {
+			return "", fmt.Errorf("unpack bundle %s: %w", digest, done.Err)
+		}
+		return final, nil
 	}
-	return final, nil
 }
 
 func (c *Cache) unpack(ctx context.Context, digest, final string) (err error) {
@@ -61,7 +78,14 @@ func (c *Cache) unpack(ctx context.Context, digest, final string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temporary)) }()
-	if err := bundle.Extract(archive, temporary); err != nil {
+	files, err := bundle.Read(archive)
+	if err != nil {
+		return err
+	}
+	if files.Digest() != digest {
+		return fmt.Errorf("%w: the archive's files have digest %s", ErrDigest, files.Digest())
+	}
+	if err := files.WriteDir(temporary); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, final); err != nil && !errors.Is(err, os.ErrExist) {

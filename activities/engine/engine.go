@@ -71,7 +71,8 @@ type Request struct {
 	// Unknown maps an input to the reason it is not known yet, such as
 	// "known after web-app.database". Only Preview sees a non-empty map.
 	Unknown map[string]string
-	// Sensitive lists the inputs that must not appear in a log or a preview.
+	// Sensitive names the inputs that must not appear in a log or a preview;
+	// its values are all true.
 	Sensitive map[string]bool
 	// Outputs the definition declares; the engine maps the program's onto them.
 	Outputs []OutputSpec

@@ -15,7 +15,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -164,16 +163,12 @@ func readTree(ctx context.Context, root string) error {
 			}
 		})
 	})
-	buffers := sync.Pool{New: func() any { return new(bytes.Buffer) }}
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() error {
-			buffer, ok := buffers.Get().(*bytes.Buffer)
-			if !ok {
-				return errors.New("the pool holds something else")
-			}
+			var buffer bytes.Buffer
 			for name := range names {
 				buffer.Reset()
-				if err := readFile(name, buffer); err != nil {
+				if err := readFile(name, &buffer); err != nil {
 					return err
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"unicode"
 	"unicode/utf8"
 
@@ -74,7 +75,11 @@ type walker struct {
 // walk scans the tree below root.
 func (w *walker) walk(ctx context.Context) (findings, error) {
 	w.wake = sync.NewCond(&w.mu)
-	w.tasks = []task{{rules: w.exclude()}}
+	exclude, err := w.exclude()
+	if err != nil {
+		return findings{}, err
+	}
+	w.tasks = []task{{rules: exclude}}
 	stop := context.AfterFunc(ctx, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -108,15 +113,20 @@ func (w *walker) walk(ctx context.Context) (findings, error) {
 }
 
 // exclude reads the repository's own list of patterns, the last to be asked.
-func (w *walker) exclude() *rules {
+// There is none in a folder that is no repository, and in a linked worktree,
+// whose .git is a file.
+func (w *walker) exclude() (*rules, error) {
 	data, err := os.ReadFile(w.root + ".git/info/exclude")
-	if err != nil {
-		return nil // there is none, or .git is a file: this is a linked worktree
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return nil, nil
+	case err != nil:
+		return nil, err
 	}
 	if list := ignore.Parse(data); list != nil {
-		return &rules{list: list}
+		return &rules{list: list}, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // take waits for a task; there is none when all are idle or the scan ends.

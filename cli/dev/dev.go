@@ -126,6 +126,7 @@ func (p *platform) announce(token string, took time.Duration) error {
 	lines := []string{
 		fmt.Sprintf("Ready after %.1f s.", took.Seconds()),
 		"  API              " + endpoints.API,
+		"  API reference    " + endpoints.API + "/docs",
 		"  Temporal Web UI  " + endpoints.TemporalUI,
 		"  Temporal         " + endpoints.TemporalAddress,
 		"  Data             " + endpoints.DataDir,

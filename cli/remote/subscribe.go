@@ -43,19 +43,24 @@ var errIdle = errors.New("the connection was silent for too long")
 // that there will be nothing more, or until it has been away for five minutes.
 // A refusal (no such deployment, no permission) ends it at once.
 func (c *Client) Subscribe(ctx context.Context, s Subscription) error {
-	since, attempt := time.Now(), 0
+	contact, attempt := time.Now(), 0
 	for {
-		progressed, done, err := c.connection(ctx, &s, attempt > 0)
+		got, err := c.connection(ctx, &s, attempt > 0)
 		switch {
-		case done:
-			return nil
+		case got.done:
+			return err
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err != nil && final(err):
 			return err
-		case progressed:
-			since, attempt = time.Now(), 0
-		case time.Since(since) > streamPatience:
+		}
+		if got.connected {
+			contact = time.Now()
+		}
+		if got.progressed {
+			attempt = 0
+		}
+		if time.Since(contact) > streamPatience {
 			return fmt.Errorf("the server has been away for %s: %w", streamPatience, err)
 		}
 		if err != nil && !errors.Is(err, errIdle) && s.Lost != nil {
@@ -66,6 +71,13 @@ func (c *Client) Subscribe(ctx context.Context, s Subscription) error {
 			return err
 		}
 	}
+}
+
+// gain is what came of one connection.
+type gain struct {
+	connected  bool // there was one
+	progressed bool // it brought an event
+	done       bool // there will be nothing more
 }
 
 // handlerError marks an error of the subscriber's own.
@@ -91,17 +103,19 @@ func final(err error) bool {
 
 // connection reads one connection to its end. An orderly end is no error: a
 // server that shuts down ends its streams too.
-func (c *Client) connection(ctx context.Context, s *Subscription, again bool) (progressed, done bool, err error) {
+func (c *Client) connection(ctx context.Context, s *Subscription, again bool) (got gain, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	response, err := s.Open(ctx, s.After)
 	if err := Check(response, err); err != nil {
-		return false, false, err
+		return got, err
 	}
-	if response.StatusCode == http.StatusNoContent {
-		return true, true, response.Body.Close()
-	}
+	got.connected = true
 	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	if response.StatusCode == http.StatusNoContent {
+		got.done = true
+		return got, nil
+	}
 	if again && s.Back != nil {
 		s.Back()
 	}
@@ -111,28 +125,37 @@ func (c *Client) connection(ctx context.Context, s *Subscription, again bool) (p
 	for {
 		event, err := reader.Next()
 		if errors.Is(err, io.EOF) {
-			return true, false, nil
+			return got, nil
 		}
 		if err != nil {
 			if errors.Is(context.Cause(ctx), errIdle) {
 				err = errIdle
 			}
-			return progressed, false, err
+			return got, err
 		}
-		progressed = true
-		sequence, err := strconv.ParseInt(event.ID, 10, 64)
-		if err == nil && sequence <= s.After {
-			continue // seen before the connection broke
-		}
-		done, err := s.Event(event)
-		if err != nil {
-			return progressed, false, &handlerError{err}
-		}
-		s.After = max(s.After, sequence)
-		if done {
-			return progressed, true, nil
+		got.progressed = true
+		if err := s.take(event, &got); err != nil || got.done {
+			return got, err
 		}
 	}
+}
+
+// take hands an event on unless it was seen before the connection broke.
+func (s *Subscription) take(event sse.Event, got *gain) error {
+	sequence, err := strconv.ParseInt(event.ID, 10, 64)
+	numbered := err == nil
+	if numbered && sequence <= s.After {
+		return nil
+	}
+	done, err := s.Event(event)
+	if err != nil {
+		return &handlerError{err}
+	}
+	if numbered {
+		s.After = sequence
+	}
+	got.done = done
+	return nil
 }
 
 // watched reports each read that brought something.

@@ -156,7 +156,7 @@ func unknown(cmd *cobra.Command, name string) error {
 // to be said about an error has been written to ErrOut then.
 func Run(ctx context.Context, f *cli.Factory, args []string, platform ...*cobra.Command) int {
 	root := New(f, platform...) //nolint:contextcheck // commands get the context when they run
-	root.SetArgs(args)
+	root.SetArgs(arrows(args))
 	cancel := context.CancelFunc(func() {})
 	defer func() { cancel() }()
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { //nolint:contextcheck // it is the command's own context
@@ -178,6 +178,16 @@ func Run(ctx context.Context, f *cli.Factory, args []string, platform ...*cobra.
 		err = f.IO.Err()
 	}
 	return cli.Report(f.IO, explain(cmd, err))
+}
+
+// arrows spares a quoted arrow that stands alone (promote staging "->"
+// production) from being taken for a flag.
+func arrows(args []string) []string {
+	args = slices.Clone(args)
+	if i := slices.Index(args, "->"); i >= 0 && slices.Contains(args[:i], "promote") {
+		args[i] = "→"
+	}
+	return args
 }
 
 // explain adds the way out to the errors that Cobra makes of wrong arguments.

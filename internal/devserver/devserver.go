@@ -21,6 +21,8 @@ type Options struct {
 	// Port of the frontend, HTTPPort of its HTTP API, UIPort of the Web UI;
 	// UIPort 0 starts none.
 	Port, HTTPPort, UIPort int
+	// Namespaces beside Namespace; tests keep apart with them.
+	Namespaces []string
 }
 
 // setting is a value of Temporal's dynamic configuration.
@@ -51,6 +53,9 @@ func Args(o Options) []string {
 		"--namespace", Namespace,
 		"--log-level", "warn",
 		"--log-format", "json",
+	}
+	for _, namespace := range o.Namespaces {
+		args = append(args, "--namespace", namespace)
 	}
 	if o.UIPort > 0 {
 		args = append(args, "--ui-port", strconv.Itoa(o.UIPort))

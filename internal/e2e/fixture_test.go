@@ -3,8 +3,10 @@
 package e2e_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,16 +29,21 @@ const canary = "canary-5b1f0c"
 // environments, and a ledger of what OpenTofu did.
 type site struct {
 	*testplatform.Platform
-	t      *testing.T
-	ledger string
+	t                 *testing.T
+	team, application string
+	ledger            string
 }
 
-func newSite(t *testing.T, temporal *testplatform.Temporal) *site {
+// errNotYet is what a condition says that does not hold so far.
+var errNotYet = errors.New("not yet")
+
+// newSite makes a site in the Temporal namespace of the application's name.
+func newSite(t *testing.T, temporal *testplatform.Temporal, application string) *site {
 	t.Helper()
-	p := testplatform.New(t, temporal)
+	p := testplatform.New(t, temporal, application)
 	p.Config.Roles = []string{workers.RoleControl, workers.RoleTerraform}
 	p.Config.Slots = 8
-	s := &site{Platform: p, t: t, ledger: filepath.Join(t.TempDir(), "ledger")}
+	s := &site{Platform: p, t: t, team: "alpha", application: application, ledger: filepath.Join(t.TempDir(), "ledger")}
 	s.publish()
 	s.environments()
 	return s
@@ -91,22 +98,22 @@ func (s *site) release(params map[string]string) composer.Release {
 		all[k] = v
 	}
 	r, _, err := s.Compiler.CreateRelease(s.t.Context(), "user:ada", compile.ReleaseRequest{
-		Team: "alpha", Application: "shop",
+		Team: s.team, Application: s.application,
 		Claims: []composer.Claim{{Instance: "web", Composition: "stack", Parameters: all, File: "main.go", Line: 1}},
 	})
 	s.must(err)
 	return r
 }
 
-func scope(environment string) orchestrator.Scope {
-	return orchestrator.Scope{Team: "alpha", Application: "shop", Environment: environment}
+func (s *site) scope(environment string) orchestrator.Scope {
+	return orchestrator.Scope{Team: s.team, Application: s.application, Environment: environment}
 }
 
 // apply asks for a deployment and returns its id.
 func (s *site) apply(environment string, r composer.Release) string {
 	s.t.Helper()
 	id, err := s.Deploy(contract.DeployRequest{
-		Scope: scope(environment), Kind: orchestrator.KindApply, Release: r.Digest, AutoApprove: true,
+		Scope: s.scope(environment), Kind: orchestrator.KindApply, Release: r.Digest, AutoApprove: true,
 	})
 	s.must(err)
 	return id
@@ -120,13 +127,56 @@ func (s *site) effects() []string {
 		return nil
 	}
 	s.must(err)
-	return strings.Fields(strings.ReplaceAll(string(data), "create ", "+"))
+	return strings.Split(strings.TrimSpace(string(data)), "\n")
+}
+
+func (s *site) wantEffects(want []string) {
+	s.t.Helper()
+	if diff := cmp.Diff(want, s.effects()); diff != "" {
+		s.t.Errorf("side effects (-want +got):\n%s", diff)
+	}
+}
+
+// wantNoDuplicate fails when anything was created while it was there already.
+func (s *site) wantNoDuplicate() {
+	s.t.Helper()
+	there := map[string]bool{}
+	for _, line := range s.effects() {
+		verb, name, _ := strings.Cut(line, " ")
+		if verb == "create" && there[name] {
+			s.t.Errorf("%s was created twice: %v", name, s.effects())
+		}
+		there[name] = verb == "create"
+	}
+}
+
+// hold makes a file that holds the deployment node's creation up.
+func (s *site) hold() string {
+	s.t.Helper()
+	path := s.ledger + ".hold"
+	s.must(os.WriteFile(path, nil, 0o600))
+	return path
+}
+
+func (s *site) letGo() {
+	s.t.Helper()
+	s.must(os.Remove(s.ledger + ".hold"))
+}
+
+func (s *site) eventuallyEffect(line string) {
+	s.t.Helper()
+	testplatform.Eventually(s.t, patience, "the side effect "+line, func() error {
+		if slices.Contains(s.effects(), line) {
+			return nil
+		}
+		return errNotYet
+	})
 }
 
 // outputs of a node, sensitive ones as nil.
 func (s *site) outputs(environment, node string) map[string]any {
 	s.t.Helper()
-	head, err := s.Registry.Head(s.t.Context(), scope(environment), node)
+	head, err := s.Registry.Head(s.t.Context(), s.scope(environment), node)
 	s.must(err)
 	values, err := s.Registry.Outputs(s.t.Context(), head)
 	s.must(err)

@@ -28,7 +28,7 @@ func Program(tb testing.TB, name string) string {
 	tb.Helper()
 	path := filepath.Join(Bin(tb), name)
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		tb.Fatalf("the test needs %s, which is not there; run `make tools`", path)
+		tb.Fatalf("the test needs %s, which is not there; run `make build tools`", path)
 	}
 	return path
 }
@@ -38,7 +38,7 @@ func Mirror(tb testing.TB) string {
 	tb.Helper()
 	path := filepath.Join(Bin(tb), "mirror")
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
-		tb.Fatalf("the test needs %s, which is not there; run `make tools`", path)
+		tb.Fatalf("the test needs %s, which is not there; run `make build tools`", path)
 	}
 	return path
 }

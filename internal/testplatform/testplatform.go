@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -33,16 +32,16 @@ import (
 // Temporal is a dev server for the tests of one binary.
 type Temporal struct {
 	Address string
-	Client  client.Client
 }
 
-// StartTemporal starts a dev server that stops with the test.
-func StartTemporal(tb testing.TB) *Temporal {
+// StartTemporal starts a dev server that stops with the test. Platforms on it
+// keep apart in namespaces.
+func StartTemporal(tb testing.TB, namespaces ...string) *Temporal {
 	tb.Helper()
 	port, httpPort := freePort(tb), freePort(tb)
 	//nolint:gosec // the program is the repository's own, the arguments are numbers and names
 	cmd := exec.Command(parts.Temporal(tb), devserver.Args(devserver.Options{
-		File: filepath.Join(tb.TempDir(), "temporal.db"), Port: port, HTTPPort: httpPort,
+		File: filepath.Join(tb.TempDir(), "temporal.db"), Port: port, HTTPPort: httpPort, Namespaces: namespaces,
 	})...)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -59,33 +58,34 @@ func StartTemporal(tb testing.TB) *Temporal {
 		}
 	})
 	t := &Temporal{Address: fmt.Sprintf("127.0.0.1:%d", port)}
+	t.dial(tb, devserver.Namespace).Close()
+	return t
+}
+
+// dial waits until the server answers.
+func (t *Temporal) dial(tb testing.TB, namespace string) client.Client {
+	tb.Helper()
+	var c client.Client
 	Eventually(tb, time.Minute, "the Temporal dev server to answer", func() error {
 		ctx, cancel := context.WithTimeout(tb.Context(), 2*time.Second)
 		defer cancel()
-		c, err := client.DialContext(ctx, client.Options{
-			HostPort: t.Address, Namespace: devserver.Namespace,
-			Logger: quiet{},
-		})
-		if err != nil {
-			return err
-		}
-		t.Client = c
-		return nil
+		var err error
+		c, err = client.DialContext(ctx, client.Options{HostPort: t.Address, Namespace: namespace, Logger: quiet{}})
+		return err
 	})
-	tb.Cleanup(t.Client.Close)
-	return t
+	return c
 }
 
 // Platform is one data directory with its workers.
 type Platform struct {
 	*records.Records
-	Temporal *Temporal
+	Temporal client.Client
 	Config   workers.Config
 	tb       testing.TB
 }
 
-// New opens a data directory on a Temporal dev server, without workers.
-func New(tb testing.TB, t *Temporal) *Platform {
+// New opens a data directory and connects to a namespace, without workers.
+func New(tb testing.TB, t *Temporal, namespace string) *Platform {
 	tb.Helper()
 	dir := tb.TempDir()
 	r, err := records.Open(tb.Context(), dir)
@@ -97,8 +97,10 @@ func New(tb testing.TB, t *Temporal) *Platform {
 			tb.Errorf("close the stores: %v", err)
 		}
 	})
-	return &Platform{Records: r, Temporal: t, tb: tb, Config: workers.Config{
-		DataDir: dir, TemporalAddress: t.Address, TemporalNamespace: devserver.Namespace,
+	c := t.dial(tb, namespace)
+	tb.Cleanup(c.Close)
+	return &Platform{Records: r, Temporal: c, tb: tb, Config: workers.Config{
+		DataDir: dir, TemporalAddress: t.Address, TemporalNamespace: namespace,
 		Roles: []string{workers.RoleControl, workers.RoleFake}, Slots: 100,
 		BinDirs: []string{parts.Bin(tb)}, Grace: 5 * time.Second,
 	}}
@@ -152,11 +154,11 @@ func (p *Platform) Deploy(req contract.DeployRequest) (string, error) {
 		return "", err
 	}
 	id := orchestrator.ApplicationWorkflowID(req.Team, req.Application)
-	start := p.Temporal.Client.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+	start := p.Temporal.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
 		ID: id, TaskQueue: contract.QueueControl,
 		WorkflowIDConflictPolicy: useExisting,
 	}, contract.WorkflowApplication, contract.ApplicationInput{Team: req.Team, Application: req.Application})
-	handle, err := p.Temporal.Client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+	handle, err := p.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
 		UpdateOptions: client.UpdateWorkflowOptions{
 			UpdateID: req.RequestID, UpdateName: contract.UpdateDeploy, Args: []any{req},
@@ -231,17 +233,4 @@ func freePort(tb testing.TB) int {
 		tb.Fatalf("%v is no TCP address", l.Addr())
 	}
 	return addr.Port
-}
-
-// Binary builds a command of this repository once per test binary.
-func Binary(tb testing.TB, name string) string {
-	tb.Helper()
-	path := filepath.Join(tb.TempDir(), name)
-	cmd := exec.CommandContext(tb.Context(), "go", "build", "-o", path, "./cmd/"+name) //nolint:gosec // own command
-	cmd.Dir = parts.Root(tb)
-	cmd.Env = os.Environ()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		tb.Fatalf("build %s: %v\n%s", name, err, out)
-	}
-	return path
 }

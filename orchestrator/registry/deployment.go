@@ -170,7 +170,14 @@ func (r *Registry) Finish(ctx context.Context, in contract.FinishInput) error {
 		if err != nil {
 			return err
 		}
-		d.Status, d.Error, d.Residue, d.FinishedAt = in.Status, in.Error, in.Residue, r.now()
+		d.Status, d.Error, d.FinishedAt = in.Status, in.Error, r.now()
+		if d.Residue, err = boundedResidue(in.Residue); err != nil {
+			return err
+		}
+		skipped, err := boundedNames(in.Skipped)
+		if err != nil {
+			return err
+		}
 		d.Reason = ""
 		if err := r.settle(ctx, &state, d); err != nil {
 			return err
@@ -180,7 +187,7 @@ func (r *Registry) Finish(ctx context.Context, in contract.FinishInput) error {
 		b.replace(scopeKey(d.Scope), stateRevision, state)
 		b.put(retentionKey(d.FinishedAt, d.ID), indexRecord{Deployment: d.ID})
 		b.event(orchestrator.Event{Deployment: d.ID, Type: orchestrator.EventFinished}, map[string]any{
-			"status": d.Status, "error": d.Error, "residue": d.Residue, "skipped": in.Skipped,
+			"status": d.Status, "error": d.Error, "residue": d.Residue, "skipped": skipped,
 		})
 		return b.commit(ctx)
 	})

@@ -38,7 +38,8 @@ type Attempt struct {
 // deployment's stream. From then on no earlier attempt can write.
 //
 // head is what a new head shall say; of an existing head only the status is
-// changed.
+// changed. Failures, Created, BeforeRef, Changed and Replaced of the run are
+// taken from earlier attempts of the same step.
 func (r *Registry) Begin(
 	ctx context.Context, principal string, scope orchestrator.Scope,
 	run orchestrator.NodeRun, head orchestrator.NodeHead,
@@ -111,7 +112,7 @@ func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) err
 		return err
 	}
 	run.Failures, run.Created, run.BeforeRef = earlier.Failures, earlier.Created, earlier.BeforeRef
-	run.Changed = earlier.Changed || earlier.Status == orchestrator.NodeRunning
+	run.Changed = earlier.Changed || earlier.Status == orchestrator.NodeRunning && run.Action != orchestrator.StepObserve
 	run.Replaced = earlier.Replaced
 	return nil
 }

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bench_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/HatiCode/nestor/bench"
+)
+
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		reason       string
+		value, floor time.Duration
+		budget       float64
+		ratio        float64
+		over         bool
+	}{
+		"inside":   {"a ratio below the budget", 12, 10, 1.5, 1.2, false},
+		"at":       {"the budget itself is allowed", 15, 10, 1.5, 1.5, false},
+		"over":     {"more is not", 16, 10, 1.5, 1.6, true},
+		"free":     {"without a budget nothing is over", 90, 10, 0, 9, false},
+		"no floor": {"without a floor there is no ratio", 90, 0, 1.5, 0, false},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := bench.Compare(name, tc.value, tc.floor, tc.budget, "")
+			if m.Ratio != tc.ratio || m.Over() != tc.over {
+				t.Errorf("%s: ratio %v, over %t", tc.reason, m.Ratio, m.Over())
+			}
+		})
+	}
+}
+
+func TestMedian(t *testing.T) {
+	t.Parallel()
+	if got := bench.Median([]time.Duration{9, 1, 5}); got != 5 {
+		t.Errorf("the median of 9, 1 and 5 is %d", got)
+	}
+	if got := bench.Median(nil); got != 0 {
+		t.Errorf("the median of nothing is %d", got)
+	}
+}
+
+func TestPrint(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	err := bench.Print(&b, []bench.Measurement{
+		bench.Compare("good", 12*time.Millisecond, 10*time.Millisecond, 1.5, "x"),
+		bench.Compare("bad", 2*time.Second, time.Second, 1.5, ""),
+		bench.Compare("blind", time.Microsecond, 0, 1.5, "no rg"),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"WHAT", "ok", "OVER", "not measured"} {
+		if line := strings.Split(b.String(), "\n")[i]; !strings.Contains(line, want) {
+			t.Errorf("line %d does not say %q: %s", i, want, line)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package testplatform
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/HatiCode/nestor/internal/parts"
+)
+
+// WorkerProcess is a nestor-worker in a process of its own.
+type WorkerProcess struct {
+	tb      testing.TB
+	cmd     *exec.Cmd
+	lines   chan string // of its standard output; closed at its end
+	waiting sync.Once
+}
+
+// StartWorkerProcess starts the given nestor-worker program and waits until it
+// serves. It is killed with the test, if it was not before.
+func (p *Platform) StartWorkerProcess(program string) *WorkerProcess {
+	p.tb.Helper()
+	cmd := exec.Command(program) //nolint:gosec,noctx // the test's own build; it is killed by Cleanup
+	cmd.Env = append(os.Environ(),
+		"NESTOR_DATA="+p.Config.DataDir,
+		"NESTOR_TEMPORAL_ADDRESS="+p.Config.TemporalAddress,
+		"NESTOR_TEMPORAL_NAMESPACE="+p.Config.TemporalNamespace,
+		"NESTOR_QUEUES="+strings.Join(p.Config.Roles, ","),
+		fmt.Sprintf("NESTOR_SLOTS=%d", p.Config.Slots),
+		"NESTOR_BIN="+strings.Join(p.Config.BinDirs, string(filepath.ListSeparator)),
+		"NESTOR_ENGINE_GRACE="+p.Config.Grace.String(),
+	)
+	cmd.SysProcAttr = dieWithParent()
+	cmd.Stderr = p.tb.Output()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		p.tb.Fatalf("start a worker: %v", err)
+	}
+	w := &WorkerProcess{tb: p.tb, cmd: cmd, lines: make(chan string, 16)}
+	go w.read(stdout)
+	p.tb.Cleanup(w.Kill)
+	select {
+	case line, open := <-w.lines:
+		if !open || !strings.Contains(line, "ready") {
+			p.tb.Fatalf("the worker did not start: %q", line)
+		}
+	case <-time.After(time.Minute):
+		p.tb.Fatal("the worker did not start in time")
+	}
+	return w
+}
+
+func (w *WorkerProcess) read(r io.Reader) {
+	defer close(w.lines)
+	scanner := bufio.NewScanner(r)
+	for scanner.Scan() {
+		w.lines <- scanner.Text()
+	}
+}
+
+// PID of the process.
+func (w *WorkerProcess) PID() int { return w.cmd.Process.Pid }
+
+// Kill ends the worker with SIGKILL and waits for its end. Engines that it
+// started stay in their supervisors' care.
+func (w *WorkerProcess) Kill() {
+	w.waiting.Do(func() {
+		if err := w.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+			w.tb.Errorf("kill the worker: %v", err)
+		}
+		if _, err := w.cmd.Process.Wait(); err != nil {
+			w.tb.Errorf("wait for the killed worker: %v", err)
+		}
+	})
+}
+
+// Binary builds a command of this repository into a directory of the test.
+func Binary(tb testing.TB, name string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), name)
+	cmd := exec.CommandContext(tb.Context(), "go", "build", "-o", path, "./cmd/"+name) //nolint:gosec // own command
+	cmd.Dir = parts.Root(tb)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("build %s: %v\n%s", name, err, out)
+	}
+	return path
+}
