@@ -14,11 +14,10 @@ import (
 	"errors"
 	"fmt"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
-
-	enumspb "go.temporal.io/api/enums/v1"
 
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/compile"

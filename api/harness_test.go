@@ -322,6 +322,8 @@ func (f *fakeTemporal) Pollers(_ context.Context, queue string) ([]api.Poller, e
 	return f.pollers[queue], nil
 }
 
+func (f *fakeTemporal) Ready(ctx context.Context) error { return f.Check(ctx) }
+
 func (f *fakeTemporal) Check(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

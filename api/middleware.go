@@ -177,6 +177,11 @@ func timeout(next echo.HandlerFunc) echo.HandlerFunc {
 		if isStream(c) {
 			return next(c)
 		}
+		// A reader that takes nothing must not hold the answer for ever.
+		err := http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(handlerTimeout + writeTimeout))
+		if err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return fmt.Errorf("set the write deadline: %w", err)
+		}
 		ctx, cancel := context.WithTimeout(c.Request().Context(), handlerTimeout)
 		defer cancel()
 		c.SetRequest(c.Request().WithContext(ctx))

@@ -15,7 +15,7 @@ import (
 // CreatePlan implements POST /plans.
 func (s *Server) CreatePlan(ctx context.Context, r gen.CreatePlanRequestObject) (gen.CreatePlanResponseObject, error) {
 	// Asked first, so that no record is left which nobody will finish.
-	if err := s.d.Temporal.Check(ctx); err != nil {
+	if err := s.d.Temporal.Ready(ctx); err != nil {
 		return nil, err
 	}
 	principal := auth.From(ctx).Name

@@ -37,7 +37,7 @@ func (s *Server) CreatePromotion(ctx context.Context, r gen.CreatePromotionReque
 		}
 	}
 	// Asked first, so that no record is left which nobody will take up.
-	if err := s.d.Temporal.Check(ctx); err != nil {
+	if err := s.d.Temporal.Ready(ctx); err != nil {
 		return nil, err
 	}
 	promotion, err := s.promotionOf(ctx, r)

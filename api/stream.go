@@ -95,6 +95,10 @@ type eventWriter struct {
 }
 
 func (e *eventWriter) begin() error {
+	// The server's read timeout is for requests; a stream outlasts it.
+	if err := e.control.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("clear the read deadline: %w", err)
+	}
 	h := e.w.Header()
 	h.Set(echo.HeaderContentType, "text/event-stream")
 	h.Set(echo.HeaderCacheControl, "no-store")

@@ -28,6 +28,9 @@ type Temporal interface {
 	Pollers(ctx context.Context, queue string) ([]Poller, error)
 	// Check fails when the server cannot be reached.
 	Check(ctx context.Context) error
+	// Ready fails when the server cannot be reached, or no worker takes up what
+	// is handed to it. It is asked before a record is written for a workflow.
+	Ready(ctx context.Context) error
 }
 
 // Poller is a worker process as Temporal sees it.

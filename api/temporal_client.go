@@ -48,7 +48,7 @@ func NewTemporalClient(c client.Client, address string, now func() time.Time) *T
 // Deploy implements Temporal with an update-with-start.
 func (t *TemporalClient) Deploy(ctx context.Context, request contract.DeployRequest) (contract.DeployAccepted, error) {
 	var accepted contract.DeployAccepted
-	if err := t.requireWorker(ctx); err != nil {
+	if err := t.Ready(ctx); err != nil {
 		return accepted, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
@@ -114,9 +114,6 @@ func (t *TemporalClient) signal(ctx context.Context, team, application, name str
 
 // StartPlan implements Temporal.
 func (t *TemporalClient) StartPlan(ctx context.Context, input contract.PlanInput) error {
-	if err := t.requireWorker(ctx); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, err := t.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
@@ -166,9 +163,9 @@ func (t *TemporalClient) Check(ctx context.Context) error {
 	return nil
 }
 
-// requireWorker refuses what nobody would take up, before anything is written:
-// an update without a worker would wait, and nobody could tell for how long.
-func (t *TemporalClient) requireWorker(ctx context.Context) error {
+// Ready implements Temporal. An update without a worker would wait, and nobody
+// could tell for how long.
+func (t *TemporalClient) Ready(ctx context.Context) error {
 	if err := t.Check(ctx); err != nil {
 		return err
 	}

@@ -3,48 +3,75 @@
 // Package bench measures the budgets of the design as ratios: what Nestor takes
 // over a floor that is measured in the same run, so that the numbers mean the
 // same on every machine. Each budget has a package of its own below this one,
-// with a function Run that returns measurements.
+// with a function Run that returns measurements; bench/cmd/bench runs them all.
 package bench
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"text/tabwriter"
 	"time"
 )
 
+// Nanoseconds is the unit of measurements of time.
+const Nanoseconds = "ns"
+
 // Measurement is one value beside its floor.
 type Measurement struct {
-	Name  string        `json:"name"`
-	Value time.Duration `json:"value"` // nanoseconds
-	Floor time.Duration `json:"floor"` // nanoseconds; 0 where the floor could not be measured, see Note
-	Ratio float64       `json:"ratio"`
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Floor float64 `json:"floor"` // 0 where it could not be measured, or where there is none; see Note
+	// Unit of Value and Floor: Nanoseconds, or what is counted.
+	Unit  string  `json:"unit"`
+	Ratio float64 `json:"ratio"`
 	// Budget is the largest Ratio that is accepted; 0 means that the
-	// measurement is for information.
+	// measurement is for information, or has a Limit.
 	Budget float64 `json:"budget,omitempty"`
-	Note   string  `json:"note,omitempty"`
+	// Limit is the largest Value that is accepted, for what needs no floor.
+	Limit float64 `json:"limit,omitempty"`
+	Note  string  `json:"note,omitempty"`
 }
 
 // Compare makes the measurement of a value over a floor.
 func Compare(name string, value, floor time.Duration, budget float64, note string) Measurement {
-	m := Measurement{Name: name, Value: value, Floor: floor, Budget: budget, Note: note}
+	m := Measurement{
+		Name: name, Value: float64(value), Floor: float64(floor), Unit: Nanoseconds, Budget: budget, Note: note,
+	}
 	if floor > 0 {
-		m.Ratio = float64(value) / float64(floor)
+		m.Ratio = m.Value / m.Floor
 	}
 	return m
 }
 
-// Over says that the budget is exceeded.
-func (m Measurement) Over() bool { return m.Budget > 0 && m.Ratio > m.Budget }
+// AtMost makes the measurement of a time with a limit of its own.
+func AtMost(name string, value, limit time.Duration, note string) Measurement {
+	return Measurement{Name: name, Value: float64(value), Unit: Nanoseconds, Limit: float64(limit), Note: note}
+}
+
+// Count makes the measurement of a number of things with a limit.
+func Count(name string, value float64, unit string, limit float64, note string) Measurement {
+	return Measurement{Name: name, Value: value, Unit: unit, Limit: limit, Note: note}
+}
+
+// Over says that the budget or the limit is exceeded.
+func (m Measurement) Over() bool {
+	return m.Budget > 0 && m.Ratio > m.Budget || m.Limit > 0 && m.Value > m.Limit
+}
 
 // Median is the middle of the durations, which it sorts; 0 if there are none.
-func Median(durations []time.Duration) time.Duration {
+func Median(durations []time.Duration) time.Duration { return Quantile(durations, 0.5) }
+
+// Quantile is the smallest duration that a share q of them does not exceed; it
+// sorts them. 0 if there are none.
+func Quantile(durations []time.Duration, q float64) time.Duration {
 	if len(durations) == 0 {
 		return 0
 	}
 	slices.Sort(durations)
-	return durations[len(durations)/2]
+	return durations[min(int(q*float64(len(durations))), len(durations)-1)]
 }
 
 // Print writes measurements as a table.
@@ -53,22 +80,50 @@ func Print(w io.Writer, measurements []Measurement) error {
 	// A tabwriter keeps the first error for Flush.
 	_, _ = fmt.Fprintln(table, "WHAT\tVALUE\tFLOOR\tRATIO\tBUDGET\t\tNOTE")
 	for _, m := range measurements {
-		budget, verdict, floor, ratio := "-", "", "-", "-"
+		budget, floor, ratio := "-", "-", "-"
 		if m.Floor > 0 {
-			floor, ratio = round(m.Floor), fmt.Sprintf("%.2f", m.Ratio)
+			floor, ratio = m.amount(m.Floor), fmt.Sprintf("%.2f", m.Ratio)
 		}
-		if m.Budget > 0 {
-			budget, verdict = fmt.Sprintf("%.2f", m.Budget), "ok"
-			switch {
-			case m.Floor == 0:
-				verdict = "not measured"
-			case m.Over():
-				verdict = "OVER"
-			}
+		switch {
+		case m.Budget > 0:
+			budget = fmt.Sprintf("%.2f", m.Budget)
+		case m.Limit > 0:
+			budget = m.amount(m.Limit)
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, round(m.Value), floor, ratio, budget, verdict, m.Note)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, m.amount(m.Value), floor, ratio, budget, m.verdict(), m.Note)
 	}
 	return table.Flush()
+}
+
+// PrintJSON writes measurements as one JSON array.
+func PrintJSON(w io.Writer, measurements []Measurement) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(measurements); err != nil {
+		return fmt.Errorf("write measurements: %w", err)
+	}
+	return nil
+}
+
+func (m Measurement) verdict() string {
+	switch {
+	case m.Budget == 0 && m.Limit == 0:
+		return ""
+	case m.Budget > 0 && m.Floor == 0:
+		return "not measured"
+	case m.Over():
+		return "OVER"
+	default:
+		return "ok"
+	}
+}
+
+// amount shows a value in the measurement's unit.
+func (m Measurement) amount(value float64) string {
+	if m.Unit == Nanoseconds {
+		return round(time.Duration(value))
+	}
+	return strconv.FormatFloat(value, 'f', 2, 64) + " " + m.Unit
 }
 
 // round keeps three digits or so.

@@ -100,16 +100,25 @@ func write(streams *iostreams.IO, err error) {
 	if errors.Is(err, context.Canceled) {
 		message = "interrupted"
 	}
-	streams.Notef("%s %s\n", style.Red(style.Bold("Error:")), strings.TrimSpace(text.Clean(message)))
+	say(streams, style.Red(style.Bold("Error:")), "Error: ", strings.TrimSpace(text.Clean(message)))
 	if h := hint(err); h != "" {
-		streams.Notef("%s %s\n", style.Cyan("Hint:"), text.Clean(h))
+		say(streams, style.Cyan("Hint:"), "Hint: ", text.Clean(h))
 	}
+}
+
+// say writes a message behind its label, broken to the width of a terminal.
+func say(streams *iostreams.IO, styled, label, message string) {
+	lines := []string{message}
+	if streams.ErrTerminal {
+		lines = text.Wrap(message, streams.Width()-len(label))
+	}
+	streams.Notef("%s %s\n", styled, strings.Join(lines, "\n"+strings.Repeat(" ", len(label))))
 }
 
 // Warn writes a warning for a person.
 func Warn(streams *iostreams.IO, format string, args ...any) {
 	style := streams.ErrStyle()
-	streams.Notef("%s %s\n", style.Yellow("Warning:"), text.Clean(fmt.Sprintf(format, args...)))
+	say(streams, style.Yellow("Warning:"), "Warning: ", text.Clean(fmt.Sprintf(format, args...)))
 }
 
 func hint(err error) string {

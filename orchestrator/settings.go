@@ -36,7 +36,7 @@ func (e Environment) InFlight() int {
 
 // Refusal is a request that is understood and cannot be granted as things
 // stand. Reason says why, Hint what to do.
-type Refusal struct {
+type Refusal struct { //nolint:errname // it is an answer first; "RefusalError" would say it twice
 	Reason string
 	Hint   string
 }

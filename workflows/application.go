@@ -3,8 +3,11 @@
 package workflows
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/HatiCode/nestor/orchestrator/contract"
@@ -39,9 +42,7 @@ type application struct {
 	busy      int  // coroutines that must come to a rest before continue-as-new
 	draining  bool // nothing new is taken up; waits end
 
-	canceled map[string]contract.CancelSignal // of deployments that have not started
-	decided  map[string]int                   // decisions per waiting deployment
-	ended    map[string]bool
+	decided map[string]int // decisions per waiting deployment
 }
 
 func newApplication(in contract.ApplicationInput) *application {
@@ -51,10 +52,8 @@ func newApplication(in contract.ApplicationInput) *application {
 	}
 	return &application{
 		in: in, state: state,
-		lanes:    map[string]*lane{},
-		canceled: map[string]contract.CancelSignal{},
-		decided:  map[string]int{},
-		ended:    map[string]bool{},
+		lanes:   map[string]*lane{},
+		decided: map[string]int{},
 	}
 }
 
@@ -71,7 +70,25 @@ func (a *application) setup(ctx workflow.Context) error {
 	for _, environment := range slices.Sorted(keys(a.state.Lanes)) {
 		a.open(environment)
 	}
-	return nil
+	a.show()
+	return workflow.UpsertTypedSearchAttributes(ctx,
+		temporal.NewSearchAttributeKeyKeyword(contract.AttributeTeam).ValueSet(a.in.Team),
+		temporal.NewSearchAttributeKeyKeyword(contract.AttributeApplication).ValueSet(a.in.Application))
+}
+
+// show puts what is under way where the Temporal Web UI finds it.
+func (a *application) show() {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Application `%s` of team **%s**\n\n", a.in.Application, a.in.Team)
+	for _, environment := range slices.Sorted(keys(a.state.Lanes)) {
+		l := a.state.Lanes[environment]
+		current := "idle"
+		if l.Current != "" {
+			current = "deployment `" + l.Current + "`"
+		}
+		fmt.Fprintf(&b, "- **%s**: %s, %d waiting\n", environment, current, len(l.Queue))
+	}
+	workflow.SetCurrentDetails(a.root, b.String())
 }
 
 // run takes signals until the history should be renewed; the lanes work in
@@ -142,6 +159,7 @@ func (a *application) enqueue(environment, deployment string) int {
 		position++
 	}
 	l.state.Queue = append(l.state.Queue, deployment)
+	a.show()
 	return position
 }
 
@@ -163,7 +181,7 @@ func (a *application) open(environment string) *lane {
 
 func (a *application) answer() (contract.StateAnswer, error) {
 	out := contract.StateAnswer{Lanes: map[string]contract.LaneAnswer{}}
-	for environment, l := range a.state.Lanes { //nolint:workflowcheck // a query's answer, a map again
+	for environment, l := range a.state.Lanes {
 		out.Lanes[environment] = contract.LaneAnswer{Current: l.Current, Queued: len(l.Queue)}
 	}
 	return out, nil

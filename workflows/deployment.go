@@ -151,7 +151,8 @@ func (d *deployment) drain() bool {
 		return false
 	}
 	now := workflow.Now(d.root)
-	for step := range d.running { //nolint:workflowcheck // any long step gives the same answer
+	//workflowcheck:ignore any long step gives the same answer
+	for step := range d.running {
 		if now.Sub(d.running[step]) > shortStep {
 			return false
 		}

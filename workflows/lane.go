@@ -41,6 +41,7 @@ func (l *lane) run(ctx workflow.Context) {
 		if l.state.Current == "" {
 			l.state.Current = l.state.Queue[0]
 			l.state.Queue = slices.Delete(l.state.Queue, 0, 1)
+			l.app.show()
 		}
 		over, err := l.bring(ctx, l.state.Current)
 		if err != nil {
@@ -49,10 +50,9 @@ func (l *lane) run(ctx workflow.Context) {
 		if !over {
 			return // left for the next run
 		}
-		delete(l.app.canceled, l.state.Current)
 		delete(l.app.decided, l.state.Current)
-		delete(l.app.ended, l.state.Current)
-		l.state.Current, l.state.Started = "", false
+		*l.state = contract.Lane{Queue: l.state.Queue}
+		l.app.show()
 	}
 }
 
@@ -90,8 +90,8 @@ func (l *lane) prepare(ctx workflow.Context, id string) (contract.Prepared, read
 	principal := "workflow:" + contract.WorkflowApplication
 	for {
 		var p contract.Prepared
-		if signal, canceled := l.app.canceled[id]; canceled {
-			return p, hasEnded, l.end(ctx, id, orchestrator.StatusCanceled, canceledBy(signal))
+		if signal := l.state.Canceled; signal != nil {
+			return p, hasEnded, l.end(ctx, id, orchestrator.StatusCanceled, canceledBy(*signal))
 		}
 		seen := l.app.decided[id]
 		in := contract.PrepareInput{Deployment: id, Principal: principal}
@@ -111,8 +111,7 @@ func (l *lane) prepare(ctx workflow.Context, id string) (contract.Prepared, read
 			return p, isLeft, err
 		}
 		err := workflow.Await(ctx, func() bool {
-			_, canceled := l.app.canceled[id]
-			return l.app.draining || canceled || l.app.decided[id] > seen
+			return l.app.draining || l.state.Canceled != nil || l.app.decided[id] > seen
 		})
 		if err != nil || l.app.draining {
 			return p, isLeft, err
@@ -173,13 +172,10 @@ func attributes(in contract.DeploymentInput) temporal.SearchAttributes {
 func (l *lane) watch(ctx workflow.Context, id string) (over bool, err error) {
 	for {
 		_, err := workflow.AwaitWithTimeout(ctx, watchInterval, func() bool {
-			return l.app.draining || l.app.ended[id]
+			return l.app.draining || l.state.Ended
 		})
-		if err != nil || l.app.draining {
-			return false, err
-		}
-		if l.app.ended[id] {
-			return true, nil
+		if err != nil || l.state.Ended || l.app.draining {
+			return l.state.Ended, err
 		}
 		var res contract.DescribeResult
 		if err := l.app.act(ctx, contract.ActivityDescribeRun, contract.DescribeInput{Deployment: id}, &res); err != nil {
@@ -227,7 +223,8 @@ func (a *application) act(ctx workflow.Context, activity string, in, result any)
 // keys of a map, in no order: sort them before they matter.
 func keys[V any](m map[string]V) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for k := range m { //nolint:workflowcheck // every caller sorts
+		//workflowcheck:ignore every caller sorts what comes out
+		for k := range m {
 			if !yield(k) {
 				return
 			}

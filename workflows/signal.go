@@ -123,13 +123,13 @@ func (a *application) cancel(ctx workflow.Context, s contract.CancelSignal) {
 	case l.state.Started:
 		a.forward(ctx, s.Deployment, contract.SignalCancel, s)
 	default:
-		a.canceled[s.Deployment] = s
+		l.state.Canceled = &s
 	}
 }
 
 func (a *application) end(s contract.EndedSignal) {
 	if l, known := a.laneOf(s.Deployment); known && l.state.Current == s.Deployment {
-		a.ended[s.Deployment] = true
+		l.state.Ended = true
 	}
 }
 

@@ -6,9 +6,9 @@
 // activities act.
 //
 // Nothing here does I/O, reads a clock or starts a goroutine of its own: every
-// run must replay from its history to the same commands. A change that alters
-// the commands of a released version goes through workflow.GetVersion, with its
-// constant in versions.go.
+// run must replay from its history to the same commands, and the histories of
+// every release are replayed by the tests. A change that alters the commands of
+// a released version goes through workflow.GetVersion.
 package workflows
 
 import (

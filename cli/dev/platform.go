@@ -22,7 +22,7 @@ import (
 const (
 	firstDelay   = 250 * time.Millisecond
 	longestDelay = 10 * time.Second
-	healthyAfter = 30 * time.Second
+	healthyAfter = 5 * time.Second
 )
 
 // shownLines of a dead child's log.

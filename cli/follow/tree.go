@@ -40,7 +40,7 @@ func (t *tree) event(s *state, _ orchestrator.Event, _ details) error {
 }
 
 func (t *tree) note(message string) error {
-	t.message = text.CleanLine(message)
+	t.message = message
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (p picture) lines(s *state, message string, live bool) []string {
 		tail = append(tail, p.fit("  "+text.CleanLine(s.deployment.Reason), p.style.Yellow))
 	}
 	if message != "" {
-		tail = append(tail, p.fit("  "+message, p.style.Yellow))
+		tail = append(tail, p.fit("  "+text.CleanLine(message), p.style.Yellow))
 	}
 	if live {
 		tail = append(tail, p.fit("  Ctrl-C detaches; the deployment goes on.", p.style.Dim))
@@ -205,10 +205,11 @@ func (p picture) story(s *state, n *node) string {
 	if n.paused != "" {
 		parts = append(parts, "paused: "+n.paused)
 	}
+	story := strings.Join(parts, ", ")
 	if n.err != nil {
-		parts = append(parts, message(n.err))
+		story += ": " + message(n.err)
 	}
-	return strings.Join(parts, "  ")
+	return story
 }
 
 // groups counts the instances.

@@ -124,19 +124,11 @@ func table(f *cli.Factory, deployments []orchestrator.Deployment) error {
 			output.Cell{Text: render.Words(string(d.Status)), Style: render.Status(canvas.Style, d.Status)},
 			output.Cell{Text: render.Digest(d.Release)},
 			output.Cell{Text: d.Principal},
-			output.Cell{Text: queued(f, d.QueuedAt)},
+			output.Cell{Text: render.When(f.IO, d.QueuedAt, f.Now())},
 			output.Cell{Text: took(d, f.Now())},
 		)
 	}
 	return columns.Write(f.IO.Out, canvas.Width)
-}
-
-// queued is relative for a person at a terminal, and exact elsewhere.
-func queued(f *cli.Factory, t time.Time) string {
-	if f.IO.OutTerminal {
-		return render.Ago(t, f.Now())
-	}
-	return t.UTC().Format(time.RFC3339)
 }
 
 func took(d orchestrator.Deployment, now time.Time) string {

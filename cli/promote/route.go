@@ -65,11 +65,22 @@ func (e *redirectedError) Hint() string {
 	if to == "" {
 		to = "production"
 	}
-	hint := "quote it, \"" + from + " -> " + to + "\", or write nestor promote " + from + " → " + to
+	hint := "quote the arrow, or write `nestor promote " + from + " → " + to + "`"
 	if e.file != "" {
-		hint += "; the shell has made an empty file named " + e.file + ": remove it with rm " + e.file
+		hint += "; the shell has made an empty file, which `rm " + quoted(e.file) + "` removes"
 	}
 	return hint
+}
+
+// quoted is a file's name as a shell takes it.
+func quoted(name string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._", r)
+	}
+	if strings.IndexFunc(name, func(r rune) bool { return !plain(r) && r != '-' }) < 0 && !strings.HasPrefix(name, "-") {
+		return name
+	}
+	return "-- '" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 // name finds the file that the shell has made: the one in the working

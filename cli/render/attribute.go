@@ -159,8 +159,12 @@ func lineDiff(before, after string) []string {
 			lines = append(lines, l)
 		}
 	}
-	if len(lines) == 0 { // they differ in the last line's end alone
-		return []string{"- (without a final line break)", "+ (with a final line break)"}
+	switch {
+	case len(lines) > 0:
+	case strings.HasSuffix(after, "\n"):
+		return []string{"+(a line break at the end)"}
+	default:
+		return []string{"-(a line break at the end)"}
 	}
 	return lines
 }

@@ -83,6 +83,15 @@ func Ago(t, now time.Time) string {
 	}
 }
 
+// When is a time relative to now for a person at a terminal, and exact
+// elsewhere.
+func When(streams *iostreams.IO, t, now time.Time) string {
+	if streams.OutTerminal || t.IsZero() {
+		return Ago(t, now)
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
 // Words writes a status as words: "rolled_back" becomes "rolled back".
 func Words(status string) string { return strings.ReplaceAll(status, "_", " ") }
 

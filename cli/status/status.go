@@ -25,6 +25,28 @@ import (
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
+// Status is the result for programs, in the order in which people read it.
+type Status struct {
+	Application string              `json:"application"`
+	Team        string              `json:"team"`
+	Environment string              `json:"environment"`
+	Status      orchestrator.Status `json:"status"`
+	Release     string              `json:"release"`
+	Deployment  string              `json:"deployment"`
+	WorkflowID  string              `json:"workflowId"`
+	Resources   []Resource          `json:"resources"`
+}
+
+// Resource is one node of it. Sensitive outputs are masked by the API.
+type Resource struct {
+	Name       string                  `json:"name"`
+	Engine     string                  `json:"engine"`
+	Definition string                  `json:"definition"`
+	Version    string                  `json:"version"`
+	Status     orchestrator.NodeStatus `json:"status"`
+	Outputs    map[string]any          `json:"outputs"`
+}
+
 // Options of the command.
 type Options struct {
 	Factory *cli.Factory
@@ -86,8 +108,8 @@ func runStatus(ctx context.Context, opts *Options) error {
 	return show(ctx, f, api, status)
 }
 
-func fetch(ctx context.Context, api *remote.Client, name target.Name, environment string) (client.ApplicationStatus, error) {
-	status, err := remote.Decode[client.ApplicationStatus](api.GetApplicationStatus(ctx, name.Team, name.Application, environment))
+func fetch(ctx context.Context, api *remote.Client, name target.Name, environment string) (Status, error) {
+	status, err := remote.Decode[Status](api.GetApplicationStatus(ctx, name.Team, name.Application, environment))
 	if !remote.NotFound(err) {
 		return status, err
 	}
@@ -108,7 +130,7 @@ func all(ctx context.Context, f *cli.Factory, api *remote.Client, name target.Na
 	if err != nil {
 		return err
 	}
-	statuses := []client.ApplicationStatus{}
+	statuses := []Status{}
 	for _, application := range list.Items {
 		if application.Application != name.Application {
 			continue
@@ -143,7 +165,7 @@ func all(ctx context.Context, f *cli.Factory, api *remote.Client, name target.Na
 }
 
 // tally counts the resources by status: "3 ready", "2 ready, 1 failed".
-func tally(resources []client.ResourceStatus) string {
+func tally(resources []Resource) string {
 	counts := map[orchestrator.NodeStatus]int{}
 	for _, r := range resources {
 		counts[r.Status]++
@@ -158,7 +180,7 @@ func tally(resources []client.ResourceStatus) string {
 	return line
 }
 
-func show(ctx context.Context, f *cli.Factory, api *remote.Client, s client.ApplicationStatus) error {
+func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) error {
 	canvas := render.Out(f.IO)
 	w := f.IO.Out
 	f.IO.Printf("%s %s\n", canvas.Style.Bold(fmt.Sprintf("%s/%s in %s:", s.Team, s.Application, s.Environment)),
@@ -195,7 +217,7 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s client.Appl
 
 // deployment says what the latest deployment was and what came of it.
 func deployment(f *cli.Factory, canvas render.Canvas, d orchestrator.Deployment) {
-	when := render.Ago(d.QueuedAt, f.Now())
+	when := render.When(f.IO, d.QueuedAt, f.Now())
 	release := ""
 	if d.Release != "" {
 		release = "release " + render.Digest(d.Release) + ", "
@@ -215,7 +237,7 @@ func deployment(f *cli.Factory, canvas render.Canvas, d orchestrator.Deployment)
 	}
 }
 
-func outputs(f *cli.Factory, canvas render.Canvas, resources []client.ResourceStatus) error {
+func outputs(f *cli.Factory, canvas render.Canvas, resources []Resource) error {
 	columns := output.NewColumns("OUTPUT", "VALUE")
 	for _, r := range resources {
 		for _, name := range slices.Sorted(maps.Keys(r.Outputs)) {

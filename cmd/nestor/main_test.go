@@ -3,7 +3,6 @@
 package main
 
 import (
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,9 +15,6 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"nestor": main})
 }
-
-// update is -update: write the expected outputs of the scripts anew.
-var update = flag.Bool("update", false, "write the golden outputs anew") //nolint:gochecknoglobals // a flag of the test binary
 
 // TestScripts runs testdata/script/*.txtar with the real command against an API
 // that serves recorded answers: those of the script's own api directory first,
@@ -37,7 +33,7 @@ func TestScripts(t *testing.T) {
 	type key struct{}
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
-		UpdateScripts:       *update,
+		UpdateScripts:       clitest.Updating(),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {

@@ -29,7 +29,7 @@ const patience = 3 * time.Minute
 // TestDeployments shares one Temporal dev server among its subtests; each has
 // an application world of its own.
 func TestDeployments(t *testing.T) {
-	t.Setenv("NESTOR_SECRET_CANARY", canary)
+	t.Parallel()
 	tests := map[string]func(*site){
 		"outputs-flow":          outputsFlow,
 		"update-in-place":       updateInPlace,
@@ -57,8 +57,9 @@ func TestDeployments(t *testing.T) {
 }
 
 func outputsFlow(s *site) {
-	d := s.Await(s.apply("staging", s.release(map[string]string{"size": "3"})), patience)
+	d := s.Await(s.apply(s.release(map[string]string{"size": "3"})), patience)
 	s.wantStatus(d, orchestrator.StatusSucceeded)
+	s.record("deployment-succeeded", d.ID)
 	s.wantOutputs("staging", "web.deployment", map[string]any{
 		"address": "web-deployment:1", "upstream": "web-database:3/web-cache:1", "secret": nil,
 	})
@@ -67,7 +68,7 @@ func outputsFlow(s *site) {
 		s.t.Errorf("the deployment must come after database and cache, got %v", created)
 	}
 	// The same again: nothing is touched.
-	d = s.Await(s.apply("staging", s.release(map[string]string{"size": "3"})), patience)
+	d = s.Await(s.apply(s.release(map[string]string{"size": "3"})), patience)
 	s.wantStatus(d, orchestrator.StatusSucceeded)
 	s.wantEffects(created)
 	runs, err := s.Registry.NodeStates(s.t.Context(), d.ID)
@@ -80,8 +81,8 @@ func outputsFlow(s *site) {
 }
 
 func updateInPlace(s *site) {
-	s.wantStatus(s.Await(s.apply("staging", s.release(map[string]string{"size": "3"})), patience), orchestrator.StatusSucceeded)
-	s.wantStatus(s.Await(s.apply("staging", s.release(map[string]string{"size": "5"})), patience), orchestrator.StatusSucceeded)
+	s.wantStatus(s.Await(s.apply(s.release(map[string]string{"size": "3"})), patience), orchestrator.StatusSucceeded)
+	s.wantStatus(s.Await(s.apply(s.release(map[string]string{"size": "5"})), patience), orchestrator.StatusSucceeded)
 	s.wantOutputs("staging", "web.deployment", map[string]any{
 		"address": "web-deployment:1", "upstream": "web-database:5/web-cache:1", "secret": nil,
 	})
@@ -91,10 +92,11 @@ func updateInPlace(s *site) {
 }
 
 func failureRollsBack(s *site) {
-	s.wantStatus(s.Await(s.apply("staging", s.release(map[string]string{"size": "3"})), patience), orchestrator.StatusSucceeded)
+	s.wantStatus(s.Await(s.apply(s.release(map[string]string{"size": "3"})), patience), orchestrator.StatusSucceeded)
 	before := s.outputs("staging", "web.deployment")
-	d := s.Await(s.apply("staging", s.release(map[string]string{"size": "9", "fail": "true"})), patience)
+	d := s.Await(s.apply(s.release(map[string]string{"size": "9", "fail": "true"})), patience)
 	s.wantStatus(d, orchestrator.StatusRolledBack)
+	s.record("deployment-rolled-back", d.ID)
 	if !strings.Contains(d.Error, "told to fail: web-deployment") {
 		s.t.Errorf("the error must be the engine's own, got %q", d.Error)
 	}
@@ -108,8 +110,9 @@ func failureRollsBack(s *site) {
 }
 
 func firstFailureCleans(s *site) {
-	d := s.Await(s.apply("staging", s.release(map[string]string{"fail": "true"})), patience)
+	d := s.Await(s.apply(s.release(map[string]string{"fail": "true"})), patience)
 	s.wantStatus(d, orchestrator.StatusRolledBack)
+	s.record("deployment-first-failed", d.ID)
 	heads, err := s.Registry.Heads(s.t.Context(), s.scope("staging"))
 	s.must(err)
 	if len(heads) > 0 {
@@ -130,9 +133,9 @@ func firstFailureCleans(s *site) {
 
 func oneWaits(s *site) {
 	r := s.release(map[string]string{"hold": s.hold()})
-	first := s.apply("staging", r)
+	first := s.apply(r)
 	s.Await(first, patience, orchestrator.StatusRunning)
-	second := s.apply("staging", s.release(map[string]string{"size": "2"}))
+	second := s.apply(s.release(map[string]string{"size": "2"}))
 	s.eventuallyEffect("create web-deployment")
 	if d := s.Await(second, time.Second, orchestrator.StatusQueued); d.N != 2 {
 		s.t.Errorf("the second deployment has number %d", d.N)
@@ -147,12 +150,13 @@ func oneWaits(s *site) {
 }
 
 func cancelRunning(s *site) {
-	id := s.apply("staging", s.release(map[string]string{"hold": s.hold()}))
+	id := s.apply(s.release(map[string]string{"hold": s.hold()}))
 	s.eventuallyEffect("create web-deployment")
 	s.signal(contract.SignalCancel, contract.CancelSignal{Deployment: id, Principal: "user:ada"})
 	s.letGo()
 	d := s.Await(id, patience)
 	s.wantStatus(d, orchestrator.StatusCanceled)
+	s.record("deployment-canceled", d.ID)
 	if len(d.Residue) > 0 {
 		s.t.Errorf("everything is taken back, yet there is left %v", d.Residue)
 	}
@@ -164,9 +168,9 @@ func cancelRunning(s *site) {
 }
 
 func cancelQueued(s *site) {
-	first := s.apply("staging", s.release(map[string]string{"hold": s.hold()}))
+	first := s.apply(s.release(map[string]string{"hold": s.hold()}))
 	s.eventuallyEffect("create web-deployment")
-	second := s.apply("staging", s.release(map[string]string{"size": "7"}))
+	second := s.apply(s.release(map[string]string{"size": "7"}))
 	s.signal(contract.SignalCancel, contract.CancelSignal{Deployment: second, Principal: "user:ada", Reason: "not now"})
 	d := s.Await(second, patience)
 	s.wantStatus(d, orchestrator.StatusCanceled)
@@ -175,6 +179,7 @@ func cancelQueued(s *site) {
 	}
 	s.letGo()
 	s.wantStatus(s.Await(first, patience), orchestrator.StatusSucceeded)
+	s.record("application-queue-canceled", s.team+"/"+s.application)
 }
 
 func promotion(s *site) {
@@ -187,7 +192,7 @@ func promotion(s *site) {
 		s.t.Fatal("what was never deployed was promoted")
 	}
 	r := s.release(map[string]string{"size": "4"})
-	s.wantStatus(s.Await(s.apply("staging", r), patience), orchestrator.StatusSucceeded)
+	s.wantStatus(s.Await(s.apply(r), patience), orchestrator.StatusSucceeded)
 	p, err := s.Compiler.Promotion(ctx, "user:ada", req)
 	s.must(err)
 	s.signal(contract.SignalPromote, contract.PromoteSignal{Promotion: p.ID, Principal: "user:ada"})
@@ -200,6 +205,7 @@ func promotion(s *site) {
 	})
 	d := s.Await(p.Deployment, patience)
 	s.wantStatus(d, orchestrator.StatusSucceeded)
+	s.record("application-promoted", s.team+"/"+s.application)
 	if d.Release != r.Digest || d.Kind != orchestrator.KindPromote {
 		s.t.Errorf("promoted %s as %s, want the very release %s", d.Release, d.Kind, r.Digest)
 	}
@@ -207,10 +213,11 @@ func promotion(s *site) {
 }
 
 func destroy(s *site) {
-	s.wantStatus(s.Await(s.apply("staging", s.release(nil)), patience), orchestrator.StatusSucceeded)
+	s.wantStatus(s.Await(s.apply(s.release(nil)), patience), orchestrator.StatusSucceeded)
 	id, err := s.Deploy(contract.DeployRequest{Scope: s.scope("staging"), Kind: orchestrator.KindDestroy, AutoApprove: true})
 	s.must(err)
 	s.wantStatus(s.Await(id, patience), orchestrator.StatusSucceeded)
+	s.record("deployment-destroyed", id)
 	lines := s.effects()
 	if len(lines) != 6 || lines[3] != "destroy web-deployment" {
 		s.t.Errorf("what depends on others goes first, got %v", lines)
@@ -224,8 +231,8 @@ func destroy(s *site) {
 
 func rollback(s *site) {
 	first := s.release(map[string]string{"size": "3"})
-	s.wantStatus(s.Await(s.apply("staging", first), patience), orchestrator.StatusSucceeded)
-	s.wantStatus(s.Await(s.apply("staging", s.release(map[string]string{"size": "8"})), patience), orchestrator.StatusSucceeded)
+	s.wantStatus(s.Await(s.apply(first), patience), orchestrator.StatusSucceeded)
+	s.wantStatus(s.Await(s.apply(s.release(map[string]string{"size": "8"})), patience), orchestrator.StatusSucceeded)
 	id, err := s.Deploy(contract.DeployRequest{
 		Scope: s.scope("staging"), Kind: orchestrator.KindRollback, Release: first.Digest, AutoApprove: true,
 	})
@@ -241,13 +248,14 @@ func approval(s *site) {
 	e.Spec.Approvals.Required = 1
 	_, err = s.Registry.PutEnvironment(ctx, "user:platform", e, -1)
 	s.must(err)
-	id := s.apply("staging", s.release(nil))
+	id := s.apply(s.release(nil))
 	s.Await(id, patience, orchestrator.StatusAwaitingApproval)
 	// One's own approval does not count.
 	s.signal(contract.SignalApprove, contract.DecisionSignal{Deployment: id, Principal: "user:test"})
 	s.signal(contract.SignalApprove, contract.DecisionSignal{Deployment: id, Principal: "user:eve", Comment: "fine"})
 	d := s.Await(id, patience)
 	s.wantStatus(d, orchestrator.StatusSucceeded)
+	s.record("application-approved", s.team+"/"+s.application)
 	var who []string
 	for _, a := range d.Approvals {
 		who = append(who, a.Principal)
@@ -258,7 +266,7 @@ func approval(s *site) {
 }
 
 func terminated(s *site) {
-	id := s.apply("staging", s.release(map[string]string{"hold": s.hold()}))
+	id := s.apply(s.release(map[string]string{"hold": s.hold()}))
 	s.eventuallyEffect("create web-deployment")
 	s.must(s.Temporal.TerminateWorkflow(s.t.Context(), id, "", "by the test"))
 	s.letGo()
@@ -268,12 +276,12 @@ func terminated(s *site) {
 		s.t.Errorf("the end must be told, got %q", d.Error)
 	}
 	// The lane is free again, and the next deployment finds out what is there.
-	s.wantStatus(s.Await(s.apply("staging", s.release(nil)), patience), orchestrator.StatusSucceeded)
+	s.wantStatus(s.Await(s.apply(s.release(nil)), patience), orchestrator.StatusSucceeded)
 	s.wantNoDuplicate()
 }
 
 func secretsStaySealed(s *site) {
-	d := s.Await(s.apply("staging", s.release(nil)), patience)
+	d := s.Await(s.apply(s.release(nil)), patience)
 	s.wantStatus(d, orchestrator.StatusSucceeded)
 	head, err := s.Registry.Head(s.t.Context(), s.scope("staging"), "web.database")
 	s.must(err)

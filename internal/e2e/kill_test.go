@@ -13,7 +13,7 @@ import (
 // TestWorkerKilled: a worker that dies with SIGKILL while OpenTofu is in the
 // middle of a creation costs time, and nothing else.
 func TestWorkerKilled(t *testing.T) {
-	t.Setenv("NESTOR_SECRET_CANARY", canary)
+	t.Parallel()
 	program := testplatform.Binary(t, "nestor-worker")
 	temporal := testplatform.StartTemporal(t, "killed-held", "killed-done", "killed-twice")
 
@@ -21,7 +21,7 @@ func TestWorkerKilled(t *testing.T) {
 		t.Parallel()
 		s := newSite(t, temporal, "killed-held")
 		worker := s.StartWorkerProcess(program)
-		id := s.apply("staging", s.release(map[string]string{"hold": s.hold()}))
+		id := s.apply(s.release(map[string]string{"hold": s.hold()}))
 		s.eventuallyEffect("create web-deployment")
 		worker.Kill()
 		s.StartWorkerProcess(program)
@@ -33,7 +33,7 @@ func TestWorkerKilled(t *testing.T) {
 		t.Parallel()
 		s := newSite(t, temporal, "killed-done")
 		worker := s.StartWorkerProcess(program)
-		id := s.apply("staging", s.release(map[string]string{"hold": s.hold()}))
+		id := s.apply(s.release(map[string]string{"hold": s.hold()}))
 		s.eventuallyEffect("create web-deployment")
 		worker.Kill()
 		s.letGo()
@@ -44,7 +44,7 @@ func TestWorkerKilled(t *testing.T) {
 		t.Parallel()
 		s := newSite(t, temporal, "killed-twice")
 		worker := s.StartWorkerProcess(program)
-		id := s.apply("staging", s.release(map[string]string{"hold": s.hold()}))
+		id := s.apply(s.release(map[string]string{"hold": s.hold()}))
 		s.eventuallyEffect("create web-database")
 		worker.Kill()
 		worker = s.StartWorkerProcess(program)

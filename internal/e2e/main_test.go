@@ -15,5 +15,9 @@ func TestMain(m *testing.M) {
 	if supervise.Main() {
 		return
 	}
+	// The one secret that compositions of these tests refer to.
+	if err := os.Setenv("NESTOR_SECRET_CANARY", canary); err != nil {
+		panic(err)
+	}
 	os.Exit(m.Run())
 }

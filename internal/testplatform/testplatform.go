@@ -39,7 +39,7 @@ type Temporal struct {
 func StartTemporal(tb testing.TB, namespaces ...string) *Temporal {
 	tb.Helper()
 	port, httpPort := freePort(tb), freePort(tb)
-	//nolint:gosec // the program is the repository's own, the arguments are numbers and names
+	//nolint:gosec,noctx // the repository's own program with numbers and names; it is stopped by Cleanup
 	cmd := exec.Command(parts.Temporal(tb), devserver.Args(devserver.Options{
 		File: filepath.Join(tb.TempDir(), "temporal.db"), Port: port, HTTPPort: httpPort, Namespaces: namespaces,
 	})...)

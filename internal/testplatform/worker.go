@@ -30,7 +30,7 @@ type WorkerProcess struct {
 // serves. It is killed with the test, if it was not before.
 func (p *Platform) StartWorkerProcess(program string) *WorkerProcess {
 	p.tb.Helper()
-	cmd := exec.Command(program) //nolint:gosec,noctx // the test's own build; it is killed by Cleanup
+	cmd := exec.Command(program) //nolint:noctx // the test's own build; it is killed by Cleanup
 	cmd.Env = append(os.Environ(),
 		"NESTOR_DATA="+p.Config.DataDir,
 		"NESTOR_TEMPORAL_ADDRESS="+p.Config.TemporalAddress,

@@ -147,7 +147,7 @@ func (c *Compiler) Promotable(ctx context.Context, team, application, from, to s
 		return "", nil, err
 	}
 	if from == to {
-		return "", nil, &orchestrator.Refusal{Reason: fmt.Sprintf("%s cannot be promoted to itself", from)}
+		return "", nil, &orchestrator.Refusal{Reason: from + " cannot be promoted to itself"}
 	}
 	if after := target.Spec.After; after != "" && after != from {
 		return "", nil, &orchestrator.Refusal{

@@ -104,9 +104,12 @@ type ApplicationState struct {
 
 // Lane serialises one environment.
 type Lane struct {
-	Current string   `json:"current,omitempty"` // deployment id
-	Started bool     `json:"started,omitempty"` // its Deployment workflow exists
-	Queue   []string `json:"queue,omitempty"`
+	Current string `json:"current,omitempty"` // deployment id
+	Started bool   `json:"started,omitempty"` // its Deployment workflow exists
+	Ended   bool   `json:"ended,omitempty"`   // and has said that it is over
+	// Canceled before it started.
+	Canceled *CancelSignal `json:"canceled,omitempty"`
+	Queue    []string      `json:"queue,omitempty"`
 }
 
 // RecentRequest remembers an answer, so that a repeated request gets it again.

@@ -4,6 +4,7 @@ package registry_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,7 +89,7 @@ func TestPruneLogs(t *testing.T) {
 		id := f.accept(fmt.Sprintf("request-%d", i)).ID
 		ids = append(ids, id)
 		for line := range 2*store.MaxTransactionOps + 1 {
-			f.say(id, "web.n", fmt.Sprint(line))
+			f.say(id, "web.n", strconv.Itoa(line))
 		}
 		f.finish(id, orchestrator.StatusFailed)
 	}

@@ -47,11 +47,11 @@ func (r *Registry) putValues(
 			stored = append(stored, sv)
 			continue
 		}
-		clear, err := json.Marshal(v.Value)
+		plain, err := json.Marshal(v.Value)
 		if err != nil {
 			return fmt.Errorf("encode %s of %s: %w", v.Name, node, err)
 		}
-		if sv.Sealed, err = r.sealer.Seal(ctx, clear, key.String()+"/"+v.Name); err != nil {
+		if sv.Sealed, err = r.sealer.Seal(ctx, plain, key.String()+"/"+v.Name); err != nil {
 			return fmt.Errorf("encrypt %s of %s: %w", v.Name, node, err)
 		}
 		stored = append(stored, sv)
@@ -91,11 +91,11 @@ func (r *Registry) values(ctx context.Context, head orchestrator.NodeHead, which
 	for _, sv := range stored {
 		v := OutputValue{Name: sv.Name, Type: sv.Type, Value: sv.Value, Sensitive: sv.Sensitive}
 		if sv.Sensitive && reveal {
-			clear, err := r.sealer.Open(ctx, sv.Sealed, key.String()+"/"+sv.Name)
+			plain, err := r.sealer.Open(ctx, sv.Sealed, key.String()+"/"+sv.Name)
 			if err != nil {
 				return nil, fmt.Errorf("decrypt %s of %s: %w", sv.Name, head.Node, err)
 			}
-			if err := json.Unmarshal(clear, &v.Value); err != nil {
+			if err := json.Unmarshal(plain, &v.Value); err != nil {
 				return nil, fmt.Errorf("decode %s of %s: %w", sv.Name, head.Node, err)
 			}
 		}

@@ -3,8 +3,6 @@
 package walk
 
 import (
-	"slices"
-
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
@@ -70,10 +68,11 @@ func (w *Walk) leaveUnremoved() {
 // enterObserve begins the rollback: nothing is assumed about what was touched.
 func (w *Walk) enterObserve() {
 	ids := make([]string, 0, len(w.touched))
-	for id := range w.touched {
-		ids = append(ids, id)
+	for _, id := range w.target.ids {
+		if _, touched := w.touched[id]; touched {
+			ids = append(ids, id)
+		}
 	}
-	slices.Sort(ids)
 	w.phase = PhaseObserve
 	w.stopping = false
 	w.order = newOrder(ids, func(string) []string { return nil })

@@ -3,7 +3,7 @@
 package walk_test
 
 import (
-	"fmt"
+	"encoding/hex"
 	"slices"
 	"testing"
 
@@ -172,8 +172,8 @@ func checkResume(t *rapid.T, w *walk.Walk, target, previous []walk.Node, opts wa
 		Result   walk.Result
 		Snapshot string
 	}
-	got := view{again.Phase(), again.Done(), again.Result(), fmt.Sprintf("%x", second)}
-	want := view{w.Phase(), w.Done(), w.Result(), fmt.Sprintf("%x", snapshot)}
+	got := view{again.Phase(), again.Done(), again.Result(), hex.EncodeToString(second)}
+	want := view{w.Phase(), w.Done(), w.Result(), hex.EncodeToString(snapshot)}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("the resumed walk differs (-original +resumed):\n%s", diff)
 	}

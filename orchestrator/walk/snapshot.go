@@ -57,14 +57,13 @@ func (w *Walk) Snapshot() ([]byte, error) {
 	if len(w.running) > 0 {
 		return nil, fmt.Errorf("walk: %d steps are in flight; a snapshot would forget them", len(w.running))
 	}
-	ids := w.allIDs()
 	out := []byte{snapshotVersion}
 	for _, r := range w.journal {
 		if r.cancel {
 			out = append(out, flagCancel, r.phase.letter())
 			continue
 		}
-		node, found := slices.BinarySearch(ids, r.step.Node)
+		node, found := slices.BinarySearch(w.ids, r.step.Node)
 		if !found {
 			return nil, fmt.Errorf("walk: node %s is in no graph", r.step.Node)
 		}
@@ -88,10 +87,9 @@ func Resume(target, previous []Node, opts Options, snapshot []byte) (*Walk, erro
 	if len(snapshot) == 0 || snapshot[0] != snapshotVersion {
 		return nil, errors.New("walk: a snapshot of another version")
 	}
-	ids := w.allIDs()
 	in := bytes.NewReader(snapshot[1:])
 	for in.Len() > 0 {
-		r, err := readRecord(in, ids)
+		r, err := readRecord(in, w.ids)
 		if err != nil {
 			return nil, fmt.Errorf("walk: snapshot: %w", err)
 		}
@@ -124,12 +122,6 @@ func (w *Walk) replay(r record) error {
 	w.begin(step)
 	w.complete(step, r.outcome)
 	return nil
-}
-
-func (w *Walk) allIDs() []string {
-	ids := append(slices.Clone(w.target.ids), w.previous.ids...)
-	slices.Sort(ids)
-	return slices.Compact(ids)
 }
 
 func (o Outcome) flags() byte {

@@ -28,7 +28,7 @@ package walk
 
 import (
 	"fmt"
-	"sort"
+	"slices"
 
 	"github.com/HatiCode/nestor/orchestrator"
 )
@@ -128,6 +128,7 @@ type Walk struct {
 	opts     Options
 	target   graph
 	previous graph
+	ids      []string // of both, ordered
 
 	phase    Phase
 	order    *order
@@ -172,8 +173,10 @@ func New(target, previous []Node, opts Options) (*Walk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("previous graph: %w", err)
 	}
+	ids := append(slices.Clone(t.ids), p.ids...)
+	slices.Sort(ids)
 	w := &Walk{
-		opts: opts, target: t, previous: p,
+		opts: opts, target: t, previous: p, ids: slices.Compact(ids),
 		running: map[Step]struct{}{},
 		touched: map[string]*touch{},
 		removed: map[string]Verdict{},
@@ -200,13 +203,7 @@ func (w *Walk) InFlight() int { return len(w.running) }
 
 // Size counts the nodes the walk is about.
 func (w *Walk) Size() int {
-	n := len(w.target.ids)
-	for _, id := range w.previous.ids {
-		if !w.target.has(id) {
-			n++
-		}
-	}
-	return n
+	return len(w.ids)
 }
 
 // Next hands out the steps to start now, in this order, each once.
@@ -343,10 +340,11 @@ func (w *Walk) Result() Result {
 			res.Skipped = append(res.Skipped, id)
 		}
 	}
-	for _, l := range w.left {
-		res.Left = append(res.Left, l)
+	for _, id := range w.ids {
+		if l, left := w.left[id]; left {
+			res.Left = append(res.Left, l)
+		}
 	}
-	sort.Slice(res.Left, func(i, j int) bool { return res.Left[i].Node < res.Left[j].Node })
 	return res
 }
 

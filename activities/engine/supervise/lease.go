@@ -35,6 +35,7 @@ const (
 type Holder struct {
 	orchestrator.Lease           // the supervisor
 	Engine             int       `json:"engine,omitempty"` // pid of the program
+	EngineStart        string    `json:"engineStart,omitempty"`
 	Program            string    `json:"program,omitempty"`
 	Verb               string    `json:"verb,omitempty"` // the program's first argument
 	Since              time.Time `json:"since,omitzero"`
@@ -111,16 +112,35 @@ func awaitDeath(ctx context.Context, workspace string, report func(Holder)) erro
 	return errors.Join(err, lease.Close())
 }
 
-// interrupt asks the supervisor that holds the lease to stop its program.
+// interrupt asks the program that holds the lease to stop, through its
+// supervisor if that lives. A program without one is asked once only: a second
+// interrupt would make it end with its state unwritten.
 func interrupt(workspace string) error {
 	holder, err := ReadHolder(workspace)
 	if err != nil || holder.PID == 0 {
 		return err
 	}
-	if alive, known := Alive(holder.Lease); !alive || !known {
+	if alive, known := Alive(holder.Lease); alive && known {
+		return signalTo(holder.PID, holder)
+	}
+	program := holder.Lease
+	program.PID, program.StartTime = holder.Engine, holder.EngineStart
+	if alive, known := Alive(program); !alive || !known {
 		return nil
 	}
-	if err := syscall.Kill(holder.PID, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
+	marker := fmt.Sprintf("asked-%d-%s", program.PID, program.StartTime)
+	f, err := os.OpenFile(filepath.Join(workspace, marker), os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("stop %s: %w", holder, err)
+	}
+	return errors.Join(f.Close(), signalTo(program.PID, holder))
+}
+
+func signalTo(pid int, holder Holder) error {
+	if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("stop %s: %w", holder, err)
 	}
 	return nil

@@ -44,7 +44,7 @@ func Main() (handled bool) {
 	if !ok {
 		return false
 	}
-	// The program must be started by the thread whose death is the process's.
+	// The death of the parent is told to the main thread.
 	runtime.LockOSThread()
 	code, err := supervise(text)
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *supervisor) start(lease, stdout, stderr *os.File) error {
 	s.cmd = exec.Command(s.spec.Program, args...)
 	s.cmd.Stdout, s.cmd.Stderr = stdout, stderr
 	s.cmd.ExtraFiles = []*os.File{lease}
-	s.cmd.SysProcAttr = programAttributes()
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", s.spec.Program, err)
 	}
@@ -171,6 +171,8 @@ func (s *supervisor) start(lease, stdout, stderr *os.File) error {
 	holder := Holder{
 		Lease: self, Engine: s.cmd.Process.Pid, Program: s.spec.Program, Verb: verb, Since: time.Now().UTC(),
 	}
+	// A program that has ended already has no start time, and needs none.
+	holder.EngineStart, _ = startTime(holder.Engine) //nolint:errcheck // see above
 	if err := writeHolder(lease, holder); err != nil {
 		s.killGroup()
 		return errors.Join(err, <-s.done)

@@ -32,12 +32,6 @@ func followParent() error {
 	return nil
 }
 
-// programAttributes put the program into a group of its own, and have it asked
-// to stop when the supervisor is killed.
-func programAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGINT}
-}
-
 // outputFile takes a program's output: a file that is kept, or memory, since
 // output may hold secrets.
 func outputFile(path string) (*os.File, error) {

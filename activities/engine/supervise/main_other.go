@@ -16,12 +16,6 @@ const parentDied = syscall.SIGUSR2
 
 func followParent() error { return nil }
 
-// programAttributes put the program into a group of its own. A killed
-// supervisor leaves it running here; the lease still says so.
-func programAttributes() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true}
-}
-
 // outputFile takes a program's output: a file that is kept, or one without a
 // name.
 func outputFile(path string) (*os.File, error) {

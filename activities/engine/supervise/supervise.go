@@ -14,12 +14,14 @@
 //     to stop (SIGINT), and kills its process group after a grace period.
 //   - The program writes to a file, never to a pipe of the worker: it does not
 //     die of SIGPIPE, with its state unwritten, when the worker does.
-//   - When the supervisor itself is killed, the program is asked to stop too,
-//     and the lease is still held until it has.
+//   - When the supervisor itself is killed, the program goes on to its end, and
+//     the lease is held until then. (The kernel's parent-death signal would stop
+//     it, but may come several times, and a second interrupt makes a program end
+//     at once, with its state unwritten.)
 //
-// Linux gives all of this. Elsewhere a killed supervisor leaves its program
-// running (the lease still says so), and a dead worker is noticed within a
-// quarter of a second instead of at once.
+// This is so on Linux. Elsewhere a dead worker is noticed within a quarter of a
+// second instead of at once, and a program's output passes through a nameless
+// file instead of memory.
 //
 // What it is not for: locks between hosts (the engine's own state lock is), and
 // knowing what a program does.

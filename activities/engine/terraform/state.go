@@ -15,6 +15,7 @@ import (
 	"slices"
 
 	tfjson "github.com/hashicorp/terraform-json"
+	"golang.org/x/sys/unix"
 
 	"github.com/HatiCode/nestor/activities/engine"
 )
@@ -76,11 +77,18 @@ func (n *node) readState(ctx context.Context) (state, error) {
 	if err != nil {
 		return state{}, unreadable("the state cannot be read: %v", err)
 	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return n.emptyState()
-	}
 	s, err := parseState(text)
 	if err != nil {
+		// The program writes in place, and makes an empty file with the lock.
+		if pid, ok := lockHolder(n.stateFile); ok {
+			return state{}, &engine.Error{
+				Class: engine.Transient, Engine: Name,
+				Message: fmt.Sprintf("the state %s is locked by a living process (pid %d), which may be writing it", n.stateFile, pid),
+			}
+		}
+		if len(bytes.TrimSpace(text)) == 0 {
+			return n.emptyState()
+		}
 		return state{}, unreadable("the state %s %v; put the last good one back (%s.backup may be it) and try again",
 			n.stateFile, err, n.stateFile)
 	}
@@ -103,6 +111,20 @@ func (n *node) emptyState() (state, error) {
 	}
 	return state{}, unreadable("the state %s is empty; put the last good one back (%s.backup may be it), "+
 		"or remove the file if the node never had a resource, and try again", n.stateFile, n.stateFile)
+}
+
+// lockHolder finds the process that holds the program's lock on a local state.
+func lockHolder(path string) (pid int32, locked bool) {
+	f, err := os.Open(path) //nolint:gosec // the node's state
+	if err != nil {
+		return 0, false
+	}
+	defer f.Close() //nolint:errcheck // opened to read
+	lock := unix.Flock_t{Type: unix.F_WRLCK, Whence: 0}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_GETLK, &lock); err != nil || lock.Type == unix.F_UNLCK {
+		return 0, false
+	}
+	return lock.Pid, true
 }
 
 func (n *node) pullState(ctx context.Context) (state, error) {

@@ -468,8 +468,8 @@ resource "terraform_data" "one" {
 	})
 }
 
-// TestKilledSupervisor kills the supervisor alone: its program is asked to stop
-// and writes its state, and the attempt waits for that.
+// TestKilledSupervisor kills the supervisor alone: its program goes on to its
+// end, and the attempt waits for that.
 func TestKilledSupervisor(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, program string) {
@@ -500,6 +500,10 @@ resource "terraform_data" "one" {
 		if err := syscall.Kill(holder.PID, syscall.SIGKILL); err != nil {
 			t.Fatal(err)
 		}
+		until(t, "the attempt to wait", func() bool { return strings.Contains(s.log.String(), "waiting for") })
+		if err := os.Remove(release); err != nil {
+			t.Fatal(err)
+		}
 		if err := <-done; engine.ClassOf(err) != engine.Transient {
 			t.Fatalf("got %v; want class transient", err)
 		}
@@ -507,11 +511,8 @@ resource "terraform_data" "one" {
 		if err != nil || !seen.Exists || len(seen.Uncertain) > 0 {
 			t.Errorf("observed %+v, %v; want the begun resource, recorded", seen, err)
 		}
-		if err := os.Remove(release); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := s.apply(t); err != nil {
-			t.Errorf("the next attempt: %v", err)
+		if p, _, err := s.apply(t); err != nil || !p.Empty() {
+			t.Errorf("the next attempt: %+v, %v", p.Changes, err)
 		}
 	})
 }
