@@ -3,7 +3,6 @@
 package cli
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -23,6 +22,9 @@ const (
 
 // ErrTimeout is the cause of a context that --timeout ended.
 var ErrTimeout = errors.New("the time given by --timeout is over")
+
+// ErrInterrupted says that a signal ended the command.
+var ErrInterrupted = errors.New("interrupted")
 
 // Error is a failure with the way out of it.
 type Error struct {
@@ -80,8 +82,6 @@ func Report(streams *iostreams.IO, err error) int {
 			return exit.Code
 		}
 		code = exit.Code
-	} else if errors.Is(err, context.Canceled) {
-		code = CodeInterrupted
 	}
 	write(streams, err)
 	return code
@@ -96,9 +96,6 @@ func write(streams *iostreams.IO, err error) {
 	message := err.Error()
 	if _, bare := err.(manifest.Problems); bare { //nolint:errorlint // only an error that says nothing beyond its problems
 		message = count(len(problems), "problem") + "; nothing was changed"
-	}
-	if errors.Is(err, context.Canceled) {
-		message = "interrupted"
 	}
 	say(streams, style.Red(style.Bold("Error:")), "Error: ", strings.TrimSpace(text.Clean(message)))
 	if h := hint(err); h != "" {

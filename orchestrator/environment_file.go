@@ -106,7 +106,7 @@ func (c environmentCheck) providers() {
 	if spec.Provider == "" {
 		c.report("spec.provider", "missing, expected a provider", "name the provider that compositions get, such as aws")
 	}
-	if len(spec.AllowedProviders) > 0 && !slices.Contains(spec.AllowedProviders, spec.Provider) {
+	if len(spec.AllowedProviders) > 0 && spec.Provider != "" && !slices.Contains(spec.AllowedProviders, spec.Provider) {
 		c.report("spec.allowedProviders", fmt.Sprintf("%q, the environment's own provider, is not in it", spec.Provider), "add it")
 	}
 	if len(spec.AllowedRegions) > 0 && spec.Region != "" && !slices.Contains(spec.AllowedRegions, spec.Region) {
@@ -162,6 +162,6 @@ func (c environmentCheck) bounds() {
 		c.report("spec.approvals.required", fmt.Sprintf("%d is not between 0 and %d", n, maxApprovals), "")
 	}
 	if n := c.e.Spec.MaxInFlight; n < 0 || n > LimitMaxInFlight {
-		c.report("spec.LimitMaxInFlight", fmt.Sprintf("%d is not between 0 (the default) and %d", n, LimitMaxInFlight), "")
+		c.report("spec.maxInFlight", fmt.Sprintf("%d is not between 0 (the default) and %d", n, LimitMaxInFlight), "")
 	}
 }

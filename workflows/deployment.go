@@ -190,9 +190,23 @@ func (d *deployment) finish() (contract.DeploymentResult, error) {
 		return contract.DeploymentResult{}, err
 	}
 	d.signalApplication(res.Status)
-	return contract.DeploymentResult{
+	result := contract.DeploymentResult{
 		Status: res.Status, Nodes: d.walk.Size(), Changed: res.Changed, Error: in.Error, Residue: len(in.Residue),
-	}, nil
+	}
+	return result, d.verdict(result)
+}
+
+// verdict makes the Temporal Web UI show a deployment that did not succeed as
+// failed or canceled.
+func (d *deployment) verdict(r contract.DeploymentResult) error {
+	switch r.Status {
+	case orchestrator.StatusSucceeded:
+		return nil
+	case orchestrator.StatusCanceled:
+		return temporal.NewCanceledError(r)
+	default:
+		return temporal.NewNonRetryableApplicationError(r.Error, string(r.Status), nil, r)
+	}
 }
 
 // signalApplication says that the deployment is over. Its Application also

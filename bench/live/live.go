@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,8 +33,8 @@ import (
 	"github.com/HatiCode/nestor/internal/records"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/compile"
-
-	"log/slog"
+	"github.com/HatiCode/nestor/orchestrator/registry"
+	"github.com/HatiCode/nestor/store"
 )
 
 // Names that every measurement uses.
@@ -145,7 +146,7 @@ func (p *Platform) Stop() error {
 		p.Temporal.Close()
 	}
 	if p.Records != nil {
-		errs = append(errs, p.Records.Close())
+		errs = append(errs, p.Close())
 	}
 	if p.command != nil {
 		errs = append(errs, p.command.Process.Signal(syscall.SIGTERM), <-p.ended)
@@ -229,13 +230,15 @@ func (p *Platform) Succeed(ctx context.Context, id string) (orchestrator.Deploym
 // Events of a deployment, in order.
 func (p *Platform) Events(ctx context.Context, id string) ([]orchestrator.Event, error) {
 	var events []orchestrator.Event
-	var after int64
-	for {
-		entries, err := p.entries(ctx, id, after)
-		if err != nil || len(entries) == 0 {
-			return events, err
+	for document, err := range store.All(ctx, p.Store, store.Query{Partition: registry.EventStream(id), Limit: store.MaxPage}) {
+		if err != nil {
+			return nil, err
 		}
-		events = append(events, entries...)
-		after = entries[len(entries)-1].Sequence
+		var event orchestrator.Event
+		if err := document.Decode(&event); err != nil {
+			return nil, err
+		}
+		events = append(events, event)
 	}
+	return events, nil
 }

@@ -180,6 +180,7 @@ func (c *Change) Finish(ctx context.Context, id target.ID, detach bool) error {
 	if detach {
 		return c.detach(ctx, id)
 	}
+	c.Say("")
 	follower := &follow.Follower{API: c.API, Streams: c.F.IO, Now: c.F.Now, Aside: c.F.Flags.Output.Structured()}
 	outcome, err := follower.Follow(ctx, id)
 	var gone *follow.DetachedError

@@ -16,27 +16,26 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
+	"github.com/HatiCode/nestor/cli/output"
 	"github.com/HatiCode/nestor/internal/manifest"
 )
 
 // Context is one platform, and who one is there.
 type Context struct {
-	Name string `json:"name" yaml:"name"`
+	Name string `json:"name"`
 	// Server is the API's base URL.
-	Server string `json:"server,omitempty" yaml:"server,omitempty"`
-	Token  string `json:"token,omitempty" yaml:"token,omitempty"`
-	Team   string `json:"team,omitempty" yaml:"team,omitempty"`
+	Server string `json:"server,omitempty"`
+	Token  string `json:"token,omitempty"`
+	Team   string `json:"team,omitempty"`
 	// Environment used when a command is given none.
-	Environment string `json:"environment,omitempty" yaml:"environment,omitempty"`
+	Environment string `json:"environment,omitempty"`
 }
 
 // File is the content of the configuration file.
 type File struct {
 	// Current names the context in use; empty uses none.
-	Current  string    `json:"current,omitempty" yaml:"current,omitempty"`
-	Contexts []Context `json:"contexts,omitempty" yaml:"contexts,omitempty"`
+	Current  string    `json:"current,omitempty"`
+	Contexts []Context `json:"contexts,omitempty"`
 }
 
 // Path is where the configuration file is: NESTOR_CONFIG, or nestor/config.yaml
@@ -143,11 +142,9 @@ func (f *File) Remove(name string) bool {
 func (f *File) Save(path string) (err error) {
 	var b bytes.Buffer
 	b.WriteString("# Contexts of the nestor command. Edit with: nestor config set NAME --server URL …\n")
-	body, err := yaml.MarshalWithOptions(f, yaml.IndentSequence(true))
-	if err != nil {
+	if err := output.YAML.Write(&b, f); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	b.Write(body)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}

@@ -76,6 +76,11 @@ func Test(input string) (streams *IO, out, errOut *bytes.Buffer) {
 	return s, out, errOut
 }
 
+// SetOut puts another stream in the place of Out, which then is no terminal.
+func (s *IO) SetOut(w io.Writer) {
+	s.Out, s.OutTerminal, s.outFile = s.failed.watch(w), false, nil
+}
+
 func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // Width is the terminal's number of columns, at least 20; 80 when Out is none.

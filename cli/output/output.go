@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"github.com/goccy/go-yaml"
 )
 
 // Format of a result.
@@ -72,7 +70,7 @@ func (f Format) Write(w io.Writer, v any) error {
 	}
 	data := b.Bytes()
 	if f == YAML {
-		converted, err := yaml.JSONToYAML(data)
+		converted, err := toYAML(data)
 		if err != nil {
 			return fmt.Errorf("write the result as yaml: %w", err)
 		}

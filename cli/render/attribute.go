@@ -34,10 +34,12 @@ func (d *differ) attribute(action orchestrator.Action, a orchestrator.AttributeC
 		suffix = "  # forces replacement"
 	}
 	value := inline(sign, a)
-	plain := attributeIndent + mark + " " + text.Pad(path, widest) + " = " + value + suffix
-	if !multiline(a) && (d.canvas.Width == 0 || text.Width(plain) <= d.canvas.Width) {
-		d.line(attributeIndent + colour(mark) + " " + text.Pad(path, widest) + " = " + d.tone(a, value) + d.canvas.Style.Red(suffix))
-		return
+	for _, name := range []string{text.Pad(path, widest), path} { // aligned, where that fits
+		plain := attributeIndent + mark + " " + name + " = " + value + suffix
+		if !multiline(a) && (d.canvas.Width == 0 || text.Width(plain) <= d.canvas.Width) {
+			d.line(attributeIndent + colour(mark) + " " + name + " = " + d.tone(a, value) + d.canvas.Style.Red(suffix))
+			return
+		}
 	}
 	d.line(attributeIndent + colour(mark) + " " + path + d.canvas.Style.Red(suffix))
 	d.block(sign, a)

@@ -6,6 +6,7 @@ package root
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -174,8 +175,13 @@ func Run(ctx context.Context, f *cli.Factory, args []string, platform ...*cobra.
 		return nil
 	}
 	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
+	var exit *cli.ExitError
+	switch {
+	case err == nil:
 		err = f.IO.Err()
+	case ctx.Err() != nil && !errors.As(err, &exit):
+		// Whatever the interrupt has made of it on its way up.
+		err = &cli.ExitError{Code: cli.CodeInterrupted, Err: cli.ErrInterrupted}
 	}
 	return cli.Report(f.IO, explain(cmd, err))
 }

@@ -20,7 +20,7 @@ import (
 func TestReleaseToGraphToPlan(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	release := f.release("alpha", "shop", "web", "small")
+	release := f.release("shop", "small")
 	if release.CreatedBy != ada || release.CreatedAt.IsZero() || len(release.Bindings) != 3 {
 		t.Errorf("release: %+v", release)
 	}
@@ -79,7 +79,7 @@ func compileWithoutEnvironments(t *testing.T) (composer.Release, error) {
 func TestTeamsDoNotSeeEachOther(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	release := f.release("alpha", "shop", "web", "small")
+	release := f.release("shop", "small")
 	thief := orchestrator.Scope{Team: "beta", Application: "shop", Environment: "dev"}
 	_, err := f.Compiler.Plan(t.Context(), ada, compile.PlanRequest{Scope: thief, Kind: orchestrator.KindApply, Release: release.Digest})
 	if !errors.Is(err, store.ErrNotFound) {
@@ -93,7 +93,7 @@ func TestPrevious(t *testing.T) {
 	if digest := f.previous(in("dev")); digest != "" {
 		t.Errorf("nothing is there, and previous is %s", digest)
 	}
-	small := f.release("alpha", "shop", "web", "small")
+	small := f.release("shop", "small")
 	first := f.run(deploy(in("dev"), small.Digest), orchestrator.StatusSucceeded)
 	whole := f.previous(in("dev"))
 	if want := f.deployment(first.ID).GraphDigest; whole != want {
@@ -101,7 +101,7 @@ func TestPrevious(t *testing.T) {
 	}
 
 	// A deployment that came only to the database leaves the nodes on two graphs.
-	large := f.release("alpha", "shop", "web", "large")
+	large := f.release("shop", "large")
 	second := f.run(deploy(in("dev"), large.Digest), orchestrator.StatusFailed, "web.database")
 	mixed := f.previous(in("dev"))
 	next := f.deployment(second.ID).GraphDigest
@@ -136,7 +136,7 @@ func TestPrevious(t *testing.T) {
 func TestEngineSticks(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	release := f.release("alpha", "shop", "web", "small")
+	release := f.release("shop", "small")
 	d := f.run(deploy(in("dev"), release.Digest), orchestrator.StatusSucceeded)
 	f.environment("dev", "", func(s *orchestrator.EnvironmentSpec) { s.Engines = []string{"terraform"} })
 	_, err := f.Compiler.Graph(t.Context(), in("dev"), release.Digest)
@@ -178,7 +178,7 @@ func TestExternalReferences(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
 			if tc.deployed {
-				network := f.release("alpha", "network", "web", "small")
+				network := f.release("network", "small")
 				at := orchestrator.Scope{Team: "alpha", Application: "network", Environment: "dev"}
 				f.run(deploy(at, network.Digest), orchestrator.StatusSucceeded)
 			}

@@ -133,12 +133,12 @@ func in(environment string) orchestrator.Scope {
 	return orchestrator.Scope{Team: "alpha", Application: "shop", Environment: environment}
 }
 
-// release freezes one claim of web-app.
-func (f *fixture) release(team, application, instance, size string) composer.Release {
+// release freezes the claim "web" of web-app, of team alpha.
+func (f *fixture) release(application, size string) composer.Release {
 	f.t.Helper()
 	r, _, err := f.Compiler.CreateRelease(f.t.Context(), ada, compile.ReleaseRequest{
-		Team: team, Application: application, Claims: []composer.Claim{{
-			Instance: instance, Composition: "web-app", Parameters: map[string]string{"size": size}, File: "main.go", Line: 3,
+		Team: "alpha", Application: application, Claims: []composer.Claim{{
+			Instance: "web", Composition: "web-app", Parameters: map[string]string{"size": size}, File: "main.go", Line: 3,
 		}},
 	})
 	f.must(err)

@@ -23,7 +23,7 @@ func TestPrepare(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.environment("dev", "", func(s *orchestrator.EnvironmentSpec) { s.MaxInFlight = 900 })
-	small, large := f.release("alpha", "shop", "web", "small"), f.release("alpha", "shop", "web", "large")
+	small, large := f.release("shop", "small"), f.release("shop", "large")
 	first := f.run(deploy(in("dev"), small.Digest), orchestrator.StatusSucceeded)
 	plan := f.readyPlan(in("dev"), orchestrator.KindApply, large.Digest, "")
 	req := deploy(in("dev"), large.Digest)
@@ -52,7 +52,7 @@ func TestPrepareCountsApprovals(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.environment("dev", "", func(s *orchestrator.EnvironmentSpec) { s.Approvals.Required = 2 })
-	d, err := f.Registry.Accept(t.Context(), deploy(in("dev"), f.release("alpha", "shop", "web", "small").Digest), "")
+	d, err := f.Registry.Accept(t.Context(), deploy(in("dev"), f.release("shop", "small").Digest), "")
 	f.must(err)
 	for _, step := range []struct {
 		by      string
@@ -115,7 +115,7 @@ func TestPrepareRefuses(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
 			f.publish(strings.NewReplacer("1.0.0", "1.1.0", "[fake]", "[fake, terraform]", "{fake: {}}", "{fake: {}, terraform: {}}").Replace(definitions))
-			release := f.release("alpha", "shop", "web", "small")
+			release := f.release("shop", "small")
 			req := deploy(in("dev"), release.Digest)
 			req.PlanID, req.AutoApprove = f.readyPlan(in("dev"), orchestrator.KindApply, release.Digest, "").ID, tc.auto
 			d, err := f.Registry.Accept(t.Context(), req, "")
@@ -136,7 +136,7 @@ func TestPrepareWithoutItsEnvironment(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	// The API checks first; a record can still outlive its environment.
-	d, err := f.Registry.Accept(t.Context(), deploy(in("moon"), f.release("alpha", "shop", "web", "small").Digest), "")
+	d, err := f.Registry.Accept(t.Context(), deploy(in("moon"), f.release("shop", "small").Digest), "")
 	f.must(err)
 	if p := f.prepare(d.ID); !strings.Contains(p.Refused, "environment moon") {
 		t.Errorf("prepared: %+v", p)

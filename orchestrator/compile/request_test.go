@@ -32,7 +32,7 @@ func (f *fixture) readyPlan(scope orchestrator.Scope, kind orchestrator.Kind, re
 func TestCheckDeployRefuses(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	small, large := f.release("alpha", "shop", "web", "small"), f.release("alpha", "shop", "web", "large")
+	small, large := f.release("shop", "small"), f.release("shop", "large")
 	ready := f.readyPlan(in("dev"), orchestrator.KindApply, small.Digest, "")
 	failed := f.readyPlan(in("dev"), orchestrator.KindApply, small.Digest, "no quota")
 	running, err := f.Compiler.Plan(t.Context(), ada, compile.PlanRequest{Scope: in("dev"), Kind: orchestrator.KindApply, Release: small.Digest})
@@ -84,7 +84,7 @@ func TestCheckDeployRefuses(t *testing.T) {
 
 func TestPromotable(t *testing.T) {
 	t.Parallel()
-	release := func(f *fixture) string { return f.release("alpha", "shop", "web", "small").Digest }
+	release := func(f *fixture) string { return f.release("shop", "small").Digest }
 	for name, tc := range map[string]struct {
 		before   func(f *fixture)
 		from, to string
@@ -102,7 +102,7 @@ func TestPromotable(t *testing.T) {
 		"failed after a success": {
 			before: func(f *fixture) {
 				f.run(deploy(in("dev"), release(f)), orchestrator.StatusSucceeded)
-				f.run(deploy(in("dev"), f.release("alpha", "shop", "web", "large").Digest), orchestrator.StatusFailed)
+				f.run(deploy(in("dev"), f.release("shop", "large").Digest), orchestrator.StatusFailed)
 			},
 			from: "dev", to: "staging", want: []string{"alpha/shop/dev/2, ended failed"}, reason: "the state is in doubt",
 		},
@@ -172,7 +172,7 @@ func TestPromotionToNowhere(t *testing.T) {
 func TestPromotion(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	small := f.release("alpha", "shop", "web", "small")
+	small := f.release("shop", "small")
 	f.run(deploy(in("dev"), small.Digest), orchestrator.StatusSucceeded)
 	ask := compile.PromotionRequest{
 		Team: "alpha", Application: "shop", From: "dev", To: "staging", OnFailure: orchestrator.OnFailureRollback,
@@ -222,7 +222,7 @@ func TestUnexercisedDefinitionsAreNamed(t *testing.T) {
 		s.Provider, s.SharedProviders = "mars", []string{"local"}
 	})
 	f.compose(strings.NewReplacer("TEAM", "alpha", "catalogRef: db", "resourceType: db").Replace(webApp))
-	release := f.release("alpha", "shop", "web", "small")
+	release := f.release("shop", "small")
 	f.run(deploy(in("dev"), release.Digest), orchestrator.StatusSucceeded)
 	got, unexercised, err := f.Compiler.Promotable(t.Context(), "alpha", "shop", "dev", "staging")
 	f.must(err)

@@ -41,10 +41,15 @@ func inputs(dir string) map[string]any {
 // outputs that an ordinary thing declares.
 func outputs() []engine.OutputSpec {
 	return []engine.OutputSpec{
-		{Name: "id", Type: "string"}, {Name: "name", Type: "string"}, {Name: "size", Type: "integer"},
-		{Name: "text", Type: "string"}, {Name: "password", Type: "string", Sensitive: true},
-		{Name: "ratio", Type: "number"}, {Name: "enabled", Type: "boolean"},
-		{Name: "zones", Type: "list"}, {Name: "labels", Type: "map"},
+		{Name: "id", Type: "string"},
+		{Name: "name", Type: "string"},
+		{Name: "size", Type: "integer"},
+		{Name: "text", Type: "string"},
+		{Name: "password", Type: "string", Sensitive: true},
+		{Name: "ratio", Type: "number"},
+		{Name: "enabled", Type: "boolean"},
+		{Name: "zones", Type: "list"},
+		{Name: "labels", Type: "map"},
 	}
 }
 
@@ -159,7 +164,7 @@ func (s *subject) count(t *testing.T, prefix string) int {
 }
 
 // wantClass checks an error's class and that it keeps the secret.
-func wantClass(t *testing.T, err error, want ...engine.Class) *engine.Error {
+func wantClass(t *testing.T, err error, want ...engine.Class) engine.Error {
 	t.Helper()
 	e, ok := engine.AsError(err)
 	if !ok {
@@ -174,7 +179,7 @@ func wantClass(t *testing.T, err error, want ...engine.Class) *engine.Error {
 	if e.Message == "" || e.Engine == "" {
 		t.Errorf("the error says nothing: %+v", e)
 	}
-	return e
+	return *e
 }
 
 // until waits for a condition.

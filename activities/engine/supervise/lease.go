@@ -129,7 +129,7 @@ func interrupt(workspace string) error {
 		return nil
 	}
 	marker := fmt.Sprintf("asked-%d-%s", program.PID, program.StartTime)
-	f, err := os.OpenFile(filepath.Join(workspace, marker), os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(filepath.Join(workspace, marker), os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // inside the workspace
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
@@ -150,7 +150,7 @@ func signalTo(pid int, holder Holder) error {
 // Holder means that nobody ever did.
 func ReadHolder(workspace string) (Holder, error) {
 	var h Holder
-	text, err := os.ReadFile(filepath.Join(workspace, leaseFile))
+	text, err := os.ReadFile(filepath.Join(workspace, leaseFile)) //nolint:gosec // inside the workspace
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, nil
 	}
@@ -219,7 +219,7 @@ func openLock(path string) (*os.File, error) {
 // tryLock takes the exclusive flock of f if nobody has it.
 func tryLock(f *os.File) (bool, error) {
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // descriptors are small
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case err == nil:
 			return true, nil

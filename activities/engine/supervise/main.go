@@ -123,7 +123,7 @@ func (s *supervisor) run() (int, error) {
 	if ended.Signal == "" {
 		// It ended by itself, so the work is over even if it left a daemon
 		// behind that has inherited the lease's descriptor.
-		err = errors.Join(err, unix.Flock(int(lease.Fd()), unix.LOCK_UN)) //nolint:gosec // descriptors are small
+		err = errors.Join(err, unix.Flock(int(lease.Fd()), unix.LOCK_UN))
 	}
 	for _, c := range copies {
 		c.finish()
@@ -172,7 +172,7 @@ func (s *supervisor) start(lease, stdout, stderr *os.File) error {
 		Lease: self, Engine: s.cmd.Process.Pid, Program: s.spec.Program, Verb: verb, Since: time.Now().UTC(),
 	}
 	// A program that has ended already has no start time, and needs none.
-	holder.EngineStart, _ = startTime(holder.Engine) //nolint:errcheck // see above
+	holder.EngineStart, _ = startTime(holder.Engine)
 	if err := writeHolder(lease, holder); err != nil {
 		s.killGroup()
 		return errors.Join(err, <-s.done)

@@ -117,7 +117,7 @@ type tracer struct {
 // knownAfterApply is the reason when there is no other.
 const knownAfterApply = "known after apply"
 
-var instanceKey = regexp.MustCompile(`\[[^\]]*\]`) //nolint:gochecknoglobals // immutable
+var instanceKey = regexp.MustCompile(`\[[^\]]*\]`)
 
 // reason why the top-level attribute of a resource is not known.
 func (t tracer) reason(r *tfjson.ResourceChange, attribute string) string {

@@ -97,4 +97,4 @@ func classify(at phase, text string) engine.Class {
 	}
 }
 
-var serverError = regexp.MustCompile(`(?:http|status|code|response)[^0-9]{0,20}(?:429|50[0234])\b`) //nolint:gochecknoglobals // immutable
+var serverError = regexp.MustCompile(`(?:http|status|code|response)[^0-9]{0,20}(?:429|50[0234])\b`)

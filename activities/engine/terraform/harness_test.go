@@ -175,7 +175,7 @@ func harness(name string) enginetest.Harness {
 		TooOld: func(dir string) (engine.Engine, error) {
 			old := filepath.Join(dir, name)
 			script := "#!/bin/sh\necho 'Terraform v1.4.7'\n"
-			if err := os.WriteFile(old, []byte(script), 0o700); err != nil { //nolint:gosec // a program
+			if err := os.WriteFile(old, []byte(script), 0o700); err != nil {
 				return nil, err
 			}
 			return open(dir, old)
@@ -189,7 +189,9 @@ func harness(name string) enginetest.Harness {
 // say who holds it (see TestLockWithoutHolder), so it uses the local backend.
 func lockDead(t *testing.T, program, dir string, req *engine.Request) {
 	t.Helper()
-	left := func() bool { return exists(filepath.Join(filepath.Dir(stateFile(dir, *req)), "."+filepath.Base(stateFile(dir, *req))+".lock.info")) }
+	left := func() bool {
+		return exists(filepath.Join(filepath.Dir(stateFile(dir, *req)), "."+filepath.Base(stateFile(dir, *req))+".lock.info"))
+	}
 	if program == "tofu" {
 		text, err := os.ReadFile(stateFile(dir, *req))
 		if err != nil {

@@ -12,8 +12,8 @@ import (
 
 // message is one line of the program's machine-readable output.
 type message struct {
-	Text       string      `json:"@message"` //nolint:tagliatelle // the program's format
-	Time       time.Time   `json:"@timestamp"` //nolint:tagliatelle // the program's format
+	Text       string      `json:"@message"`
+	Time       time.Time   `json:"@timestamp"`
 	Type       string      `json:"type"`
 	Diagnostic *diagnostic `json:"diagnostic"`
 	Hook       *hook       `json:"hook"`
@@ -108,5 +108,5 @@ func (l *listener) line(line []byte) {
 }
 
 func (l *listener) say(text string) {
-	_, _ = io.WriteString(l.log, l.redact.text(text)+"\n") //nolint:errcheck // see Write
+	_, _ = io.WriteString(l.log, l.redact.text(text)+"\n")
 }

@@ -173,7 +173,7 @@ func (n *node) fingerprint() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%s\n", n.program.path, n.program, backend, n.impl.Module, rc)
+	_, _ = fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%s\n", n.program.path, n.program, backend, n.impl.Module, rc)
 	err = filepath.WalkDir(n.req.Bundle, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -182,8 +182,8 @@ func (n *node) fingerprint() (string, error) {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(h, "%s %d %x\n", path, len(text), sha256.Sum256(text))
-		return nil
+		_, err = fmt.Fprintf(h, "%s %d %x\n", path, len(text), sha256.Sum256(text))
+		return err
 	})
 	return hex.EncodeToString(h.Sum(nil)), err
 }

@@ -158,7 +158,7 @@ func (s *programs) probe(ctx context.Context, path string) (program, error) {
 func askVersion(ctx context.Context, path string) (program, error) {
 	ctx, cancel := context.WithTimeout(ctx, versionPatience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "version") //nolint:gosec // the configured program
+	cmd := exec.CommandContext(ctx, path, "version")
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "TF_CLI_CONFIG_FILE=" + os.DevNull,
 	}

@@ -16,10 +16,10 @@ import (
 
 // identifier is what Terraform accepts as a name of a variable, argument or
 // output. Everything that ends up as a key in the root module is one.
-var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`) //nolint:gochecknoglobals // immutable
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
 // segment is a part of a state address that is safe as a path segment.
-var segment = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`) //nolint:gochecknoglobals // immutable
+var segment = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // decodeImplementation reads the definition's block for this engine.
 func decodeImplementation(block map[string]any) (catalog.Implementation, error) {

@@ -205,7 +205,7 @@ func (n *node) diagnose(err error, l *listener) diagnostic {
 var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // named finds the name in the program's words about the generated root module.
-var named = regexp.MustCompile(`named "([^"]+)"|argument "([^"]+)"`) //nolint:gochecknoglobals // immutable
+var named = regexp.MustCompile(`named "([^"]+)"|argument "([^"]+)"`)
 
 // explain says in the definition's terms what the program says of the root
 // module, which nobody wrote.

@@ -161,6 +161,7 @@ func each(t *testing.T, run func(t *testing.T, program string)) {
 func TestOutputOnlyChange(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, program string) {
+		t.Helper()
 		s := newSmall(t, program, `
 variable "greeting" { type = string }
 resource "terraform_data" "one" {}
@@ -259,6 +260,7 @@ func TestClasses(t *testing.T) {
 		},
 	}
 	each(t, func(t *testing.T, program string) {
+		t.Helper()
 		for name, c := range cases {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -279,6 +281,7 @@ func TestClasses(t *testing.T) {
 func TestStateServerInTrouble(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, program string) {
+		t.Helper()
 		s := newSmall(t, program, "resource \"terraform_data\" \"one\" {}\n", nil)
 		server := serveState(t)
 		s.req.Backend = server.backend()
@@ -315,6 +318,7 @@ func second[T any](_ T, err error) error { return err }
 func TestEmptyStateFile(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, program string) {
+		t.Helper()
 		s := newSmall(t, program, "resource \"terraform_data\" \"one\" {}\n", nil)
 		if _, _, err := s.apply(t); err != nil {
 			t.Fatal(err)
@@ -334,6 +338,7 @@ func TestEmptyStateFile(t *testing.T) {
 func TestNothingSecretStays(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, program string) {
+		t.Helper()
 		const secret = "tell-nobody-4711"
 		s := newSmall(t, program, `
 variable "key" {
@@ -382,6 +387,7 @@ resource "terraform_data" "one" {
 func TestInitialisedOnce(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, program string) {
+		t.Helper()
 		s := newSmall(t, program, "variable \"n\" { type = number }\nresource \"terraform_data\" \"one\" { input = var.n }\n",
 			map[string]any{"n": 1})
 		inits := func() int { return len(lines(s.log.String(), "successfully initialized!")) }
@@ -413,6 +419,7 @@ func TestInitialisedOnce(t *testing.T) {
 func TestLockWithoutHolder(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, program string) {
+		t.Helper()
 		s := newSmall(t, program, "resource \"terraform_data\" \"one\" {}\n", nil)
 		server := serveState(t)
 		s.req.Backend = server.backend()
@@ -433,6 +440,7 @@ func TestLockWithoutHolder(t *testing.T) {
 func TestLivingLock(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, program string) {
+		t.Helper()
 		dir := t.TempDir()
 		release := filepath.Join(dir, "hold")
 		if err := os.WriteFile(release, nil, 0o600); err != nil {
@@ -473,6 +481,7 @@ resource "terraform_data" "one" {
 func TestKilledSupervisor(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, program string) {
+		t.Helper()
 		dir := t.TempDir()
 		release := filepath.Join(dir, "hold")
 		if err := os.WriteFile(release, nil, 0o600); err != nil {

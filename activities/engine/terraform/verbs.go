@@ -265,4 +265,3 @@ func private(dir, pattern string, text []byte) (string, error) {
 	_, err = f.Write(text)
 	return f.Name(), errors.Join(err, f.Close())
 }
-

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/internal/canonical"
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+const knownAfterApply = "known after apply"
+
+// state reads what the engine knows; nothing yet comes back as the zero record.
+func (n *node) state() (record, error) {
+	var r record
+	err := readJSON(n.stateFile(), &r)
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, nil
+	}
+	if err != nil || r.Lineage == "" {
+		return r, n.fail(engine.Unreadable, "the state cannot be read: %v", err)
+	}
+	return r, nil
+}
+
+func (n *node) observe(ctx context.Context) (engine.Observation, error) {
+	if err := n.act(ctx, VerbObserve); err != nil {
+		return engine.Observation{}, err
+	}
+	s, err := n.state()
+	if err != nil {
+		return engine.Observation{}, err
+	}
+	unrecorded, err := n.identities()
+	if err != nil {
+		return engine.Observation{}, n.broken(err)
+	}
+	o := engine.Observation{Serial: s.Serial, Lineage: s.Lineage, Exists: s.Resource != nil || len(unrecorded) > 0}
+	if s.Resource != nil {
+		o.Outputs, err = n.typedOutputs(s.Outputs, false)
+	}
+	return o, err
+}
+
+// attributes that the inputs ask for.
+func (n *node) attributes() map[string]any {
+	out := map[string]any{}
+	for name, value := range n.req.Inputs {
+		if name != BehaviourInput && !slices.Contains(n.behaviour.Ignore, name) {
+			out[name] = value
+		}
+	}
+	return out
+}
+
+// situation is everything that a preview depends on.
+type situation struct {
+	state    record
+	wanted   map[string]any
+	identity string    // of the wanted resource
+	actual   *resource // the wanted resource, if it exists
+	changes  []orchestrator.Change
+	token    string
+}
+
+func (n *node) look() (situation, error) {
+	var s situation
+	var err error
+	if s.state, err = n.state(); err != nil {
+		return s, err
+	}
+	if n.req.Destroy {
+		ids, err := n.identities()
+		if err != nil {
+			return s, n.broken(err)
+		}
+		if s.state.Resource != nil || len(ids) > 0 {
+			s.changes = []orchestrator.Change{{Address: n.address(), Action: orchestrator.ActionDelete}}
+		}
+		return s, n.sign(&s)
+	}
+	s.wanted = n.attributes()
+	if s.identity, err = n.identity(s.wanted); err != nil {
+		return s, n.broken(err)
+	}
+	if s.actual, err = n.find(s.identity); err != nil {
+		return s, n.broken(err)
+	}
+	if c, ok := n.change(s); ok {
+		s.changes = []orchestrator.Change{c}
+	}
+	return s, n.sign(&s)
+}
+
+// sign makes the token: it holds as long as the state and the request do.
+func (n *node) sign(s *situation) error {
+	token, err := canonical.Digest(map[string]any{
+		"serial": s.state.Serial, "lineage": s.state.Lineage, "changes": s.changes, "destroy": n.req.Destroy,
+	})
+	if err != nil {
+		return n.fail(engine.Invalid, "an input cannot be digested: %v", err)
+	}
+	s.token = token
+	return nil
+}
+
+// change compares what is wanted with what is there.
+func (n *node) change(s situation) (orchestrator.Change, bool) {
+	c := orchestrator.Change{Address: n.address()}
+	var before map[string]any
+	recorded := s.state.Resource
+	switch {
+	case recorded != nil && s.state.Identity != s.identity:
+		c.Action, before = orchestrator.ActionReplace, recorded.Attributes
+	case s.actual == nil:
+		c.Action = orchestrator.ActionCreate
+		if recorded != nil {
+			c.Reason = "was deleted by somebody else"
+		}
+	case recorded == nil:
+		c.Action, c.Reason = orchestrator.ActionCreate, "its creation was cut off; it is taken over"
+	default:
+		c.Action, before = orchestrator.ActionUpdate, s.actual.Attributes
+		if !same(recorded.Attributes, s.actual.Attributes) {
+			c.Reason = "was changed by somebody else"
+		}
+	}
+	c.Attributes = n.differences(before, s.wanted, c.Action == orchestrator.ActionReplace)
+	if c.Action == orchestrator.ActionUpdate && len(c.Attributes) == 0 {
+		return c, false
+	}
+	if c.Action != orchestrator.ActionUpdate {
+		c.Attributes = append(c.Attributes, orchestrator.AttributeChange{Path: "id", Unknown: knownAfterApply})
+	}
+	slices.SortFunc(c.Attributes, func(a, b orchestrator.AttributeChange) int { return strings.Compare(a.Path, b.Path) })
+	return c, true
+}
+
+func (n *node) differences(before, after map[string]any, replace bool) []orchestrator.AttributeChange {
+	names := map[string]bool{}
+	for _, m := range []map[string]any{before, after} {
+		for name := range m {
+			names[name] = true
+		}
+	}
+	for name := range n.req.Unknown {
+		names[name] = true
+	}
+	var out []orchestrator.AttributeChange
+	for name := range names {
+		reason := n.req.Unknown[name]
+		if reason == "" && same(before[name], after[name]) {
+			continue
+		}
+		a := orchestrator.AttributeChange{
+			Path: name, Unknown: reason, Replaces: replace && slices.Contains(n.behaviour.Immutable, name),
+			Sensitive: n.req.Sensitive[name],
+		}
+		if !a.Sensitive {
+			a.Before, a.After = plain(before[name]), plain(after[name])
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+func (n *node) preview(ctx context.Context) (engine.Preview, error) {
+	if err := n.act(ctx, VerbPreview); err != nil {
+		return engine.Preview{}, err
+	}
+	s, err := n.look()
+	if err != nil {
+		return engine.Preview{}, err
+	}
+	p := engine.Preview{Changes: s.changes, Token: s.token}
+	if len(n.req.Unknown) > 0 {
+		p.Token = ""
+	}
+	return p, nil
+}
+
+func (n *node) apply(ctx context.Context, p engine.Preview) (engine.Result, error) {
+	if len(n.req.Unknown) > 0 || p.Token == "" {
+		return engine.Result{}, n.fail(engine.Invalid, "a preview with unknown inputs cannot be applied")
+	}
+	s, err := n.look()
+	if err != nil {
+		return engine.Result{}, err
+	}
+	if s.token != p.Token {
+		return engine.Result{}, n.fail(engine.Transient, "the preview is stale; preview again")
+	}
+	if len(s.changes) > 0 {
+		if err := n.carryOut(ctx, &s); err != nil {
+			return engine.Result{}, err
+		}
+	}
+	return n.commit(&s)
+}
+
+// carryOut makes the world as it is wanted. Every step can be repeated.
+func (n *node) carryOut(ctx context.Context, s *situation) error {
+	verb := VerbCreate
+	if s.changes[0].Action == orchestrator.ActionUpdate {
+		verb = VerbUpdate
+	}
+	if err := n.act(ctx, verb); err != nil {
+		return err
+	}
+	if s.state.Resource != nil && s.state.Identity != s.identity {
+		if err := n.remove(s.state.Identity); err != nil {
+			return n.broken(err)
+		}
+	}
+	announce := n.behaviour.Announce
+	if s.actual == nil {
+		first := map[string]any{}
+		for name, value := range s.wanted {
+			if name != announce {
+				first[name] = value
+			}
+		}
+		made, err := n.make(s.identity, first)
+		if err != nil {
+			return n.broken(err)
+		}
+		s.actual = made
+		if err := n.held(ctx); err != nil {
+			// Stop cleanly: what was made is recorded.
+			_, commitErr := n.record(s)
+			return errors.Join(err, commitErr)
+		}
+	}
+	return n.set(s, announce)
+}
+
+// set brings the attributes of an existing resource to what is wanted.
+func (n *node) set(s *situation, announce string) error {
+	was := s.actual.Attributes
+	if same(was, s.wanted) {
+		return nil
+	}
+	s.actual.Attributes = s.wanted
+	if err := writeJSON(n.resourceFile(s.identity), s.actual); err != nil {
+		return n.broken(err)
+	}
+	if announce == "" {
+		if err := n.effect("update %s", s.actual.Name); err != nil {
+			return n.broken(err)
+		}
+	} else if !same(was[announce], s.wanted[announce]) {
+		if err := n.effect("set %s %v", s.actual.Name, s.wanted[announce]); err != nil {
+			return n.broken(err)
+		}
+	}
+	return nil
+}
+
+// commit records the state and returns the outputs.
+func (n *node) commit(s *situation) (engine.Result, error) {
+	r, err := n.record(s)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	outputs, err := n.typedOutputs(r.Outputs, true)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	return engine.Result{Outputs: outputs, Serial: r.Serial, Lineage: r.Lineage}, nil
+}
+
+// record writes the state if it differs.
+func (n *node) record(s *situation) (record, error) {
+	r := s.state
+	r.Identity, r.Resource = s.identity, s.actual
+	r.Outputs = n.outputs(s.actual)
+	if s.state.Lineage != "" && len(s.changes) == 0 && same(s.state.Outputs, r.Outputs) {
+		return s.state, nil
+	}
+	r.Serial++
+	if r.Lineage == "" {
+		r.Lineage = "lineage-of-" + s.actual.ID
+	}
+	if err := writeJSON(n.stateFile(), r); err != nil {
+		return r, n.broken(err)
+	}
+	// As a later reader will find it.
+	r = record{}
+	if err := readJSON(n.stateFile(), &r); err != nil {
+		return r, n.broken(err)
+	}
+	return r, nil
+}
+
+func (n *node) destroy(ctx context.Context) error {
+	if _, err := n.state(); err != nil {
+		return err
+	}
+	ids, err := n.identities()
+	if err != nil {
+		return n.broken(err)
+	}
+	if len(ids) > 0 {
+		if err := n.act(ctx, VerbDestroy); err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		if err := n.remove(id); err != nil {
+			return n.broken(err)
+		}
+	}
+	if err := os.Remove(n.stateFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return n.broken(err)
+	}
+	left, err := n.identities()
+	if err != nil {
+		return n.broken(err)
+	}
+	if len(left) > 0 {
+		return n.fail(engine.Rejected, "still there after the destruction: %s", strings.Join(left, ", "))
+	}
+	return nil
+}
+
+// outputs by the definition's names; those it cannot give are absent.
+func (n *node) outputs(r *resource) map[string]any {
+	out := map[string]any{}
+	for _, spec := range n.req.Outputs {
+		if value, ok := n.behaviour.Outputs[spec.Name]; ok {
+			out[spec.Name] = n.fill(value, r)
+		} else if value, ok := r.Attributes[spec.Name]; ok {
+			out[spec.Name] = value
+		} else if spec.Name == "id" {
+			out[spec.Name] = r.ID
+		}
+	}
+	return out
+}
+
+func (n *node) fill(value any, r *resource) any {
+	text, ok := value.(string)
+	if !ok {
+		return value
+	}
+	pairs := []string{"{id}", r.ID, "{node}", n.req.Node}
+	for name, v := range r.Attributes {
+		pairs = append(pairs, "{"+name+"}", fmt.Sprint(v))
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// typedOutputs converts to the declared types; with all set, one that is
+// missing is an error.
+func (n *node) typedOutputs(values map[string]any, all bool) (map[string]any, error) {
+	out := map[string]any{}
+	for _, spec := range n.req.Outputs {
+		value, ok := values[spec.Name]
+		if !ok || value == nil {
+			if all {
+				return nil, n.fail(engine.Invalid, "the definition declares output %q, and nothing gives it", spec.Name)
+			}
+			continue
+		}
+		converted, ok := typed(catalog.Type(spec.Type), value)
+		if !ok {
+			return nil, n.fail(engine.Invalid, "output %q is declared as %s and is none", spec.Name, spec.Type)
+		}
+		out[spec.Name] = converted
+	}
+	return out, nil
+}
+
+// same compares values by their JSON meaning.
+func same(a, b any) bool {
+	if reflect.DeepEqual(a, b) {
+		return true
+	}
+	left, errLeft := canonical.JSON(a)
+	right, errRight := canonical.JSON(b)
+	return errLeft == nil && errRight == nil && string(left) == string(right)
+}

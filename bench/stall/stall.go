@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package stall measures how long a deployment stands still when its worker is
+// killed: `nestor dev` starts the next one, as any supervisor would, and the
+// time of that counts.
+package stall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+
+	"github.com/HatiCode/nestor/bench"
+	"github.com/HatiCode/nestor/bench/live"
+	"github.com/HatiCode/nestor/bench/walk"
+	"github.com/HatiCode/nestor/cli/remote"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+)
+
+const (
+	definition = "step"
+	step       = 100 * time.Millisecond
+	nodes      = 30
+	kills      = 10
+	// before a kill, so many nodes are done.
+	before = 5
+	// limit is the design's, for the 99th percentile.
+	limit = 3 * time.Second
+	// healthy is how long a worker runs before the next kill; `nestor dev` then
+	// starts it again without a growing delay.
+	healthy = 6 * time.Second
+	poll    = 10 * time.Millisecond
+)
+
+// Run starts a platform and kills its worker in the middle of deployments.
+func Run(ctx context.Context, bin string) (measurements []bench.Measurement, err error) {
+	dir, err := os.MkdirTemp("", "nestor-bench-stall-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	p, err := live.Start(ctx, bin, dir, "control,fake")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.Stop()) }()
+	if err := walk.Prepare(ctx, p, map[string]time.Duration{definition: step}); err != nil {
+		return nil, err
+	}
+	var stalls, typical []time.Duration
+	killed := map[int]bool{}
+	for i := range kills {
+		if err := remote.Wait(ctx, healthy); err != nil {
+			return nil, err
+		}
+		gaps, err := once(ctx, p, fmt.Sprintf("stall-%d", i), killed)
+		if err != nil {
+			return nil, err
+		}
+		longest, usual := slices.Max(gaps), bench.Median(gaps)
+		stalls, typical = append(stalls, longest-usual), append(typical, usual)
+	}
+	note := fmt.Sprintf("%d kills in chains of %d; a step takes %s", kills, nodes, bench.Median(typical).Round(time.Millisecond))
+	return []bench.Measurement{
+		bench.AtMost("stall after SIGKILL of the worker, median", bench.Median(stalls), 0, note),
+		bench.AtMost("stall after SIGKILL of the worker, p99", bench.Quantile(stalls, 0.99), limit, note),
+	}, nil
+}
+
+// once kills the worker in the middle of a deployment and returns the times
+// between the ends of its nodes.
+func once(ctx context.Context, p *live.Platform, application string, killed map[int]bool) ([]time.Duration, error) {
+	release, err := p.Release(ctx, application, walk.Chain(nodes, definition))
+	if err != nil {
+		return nil, err
+	}
+	id, err := p.Begin(ctx, application, release)
+	if err != nil {
+		return nil, err
+	}
+	for done := 0; done < before; {
+		if err := remote.Wait(ctx, poll); err != nil {
+			return nil, err
+		}
+		if done, err = finished(ctx, p, id); err != nil {
+			return nil, err
+		}
+	}
+	pid, err := workerPID(ctx, p, killed)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return nil, fmt.Errorf("kill the worker: %w", err)
+	}
+	killed[pid] = true
+	if _, err := p.Succeed(ctx, id); err != nil {
+		return nil, err
+	}
+	return walk.Gaps(ctx, p, id)
+}
+
+func finished(ctx context.Context, p *live.Platform, id string) (int, error) {
+	events, err := p.Events(ctx, id)
+	done := 0
+	for _, event := range events {
+		if event.Type == orchestrator.EventNodeDone {
+			done++
+		}
+	}
+	return done, err
+}
+
+// workerPID asks Temporal which process serves the control queue, as the
+// identity of its pollers says, and leaves out those that were killed.
+func workerPID(ctx context.Context, p *live.Platform, killed map[int]bool) (int, error) {
+	description, err := p.Temporal.DescribeTaskQueue(ctx, contract.QueueControl, enums.TASK_QUEUE_TYPE_WORKFLOW)
+	if err != nil {
+		return 0, err
+	}
+	for _, poller := range description.GetPollers() {
+		text, _, _ := strings.Cut(poller.GetIdentity(), "@")
+		if pid, err := strconv.Atoi(text); err == nil && !killed[pid] {
+			return pid, nil
+		}
+	}
+	return 0, errors.New("no worker serves the control queue")
+}
