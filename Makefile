@@ -58,7 +58,7 @@ check: ## Format, lint, determinism, generated code, headers, links
 	tools/build golangci-lint workflowcheck oapi-codegen
 	bin/golangci-lint fmt --diff
 	bin/golangci-lint run
-	bin/workflowcheck -config .workflowcheck.yaml ./workflows/...
+	bin/workflowcheck -config tools/workflowcheck/config.yaml ./workflows/...
 	go mod tidy -diff
 	tools/check-generated
 	go run ./internal/house/cmd/house check

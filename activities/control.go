@@ -72,8 +72,9 @@ func (c *Control) AcceptPromotion(ctx context.Context, s contract.PromoteSignal)
 	err = c.Compiler.CheckDeploy(ctx, req)
 	var refused *orchestrator.Refusal
 	if errors.As(err, &refused) || errors.Is(err, store.ErrNotFound) {
-		err = c.Registry.SettlePromotion(ctx, store.Principal(p.Principal), p.ID, "", err.Error())
-		return contract.AcceptPromotionResult{}, toTemporal(err)
+		why := err.Error()
+		err = c.Registry.SettlePromotion(ctx, store.Principal(p.Principal), p.ID, "", why)
+		return contract.AcceptPromotionResult{Refused: why}, toTemporal(err)
 	}
 	if err != nil {
 		return contract.AcceptPromotionResult{}, toTemporal(err)

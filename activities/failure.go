@@ -28,7 +28,8 @@ func toTemporal(err error) error {
 		return err
 	case errors.Is(err, store.ErrNotFound):
 		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorNotFound, err)
-	case errors.As(err, &refused), errors.As(err, &problems), errors.Is(err, registry.ErrDeploymentID), errors.Is(err, store.ErrLimit):
+	case errors.As(err, &refused), errors.As(err, &problems), errors.Is(err, store.ErrLimit),
+		errors.Is(err, registry.ErrDeploymentID), errors.Is(err, registry.ErrPlanClosed):
 		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
 	default:
 		return temporal.NewApplicationErrorWithCause(err.Error(), "internal", err)

@@ -23,7 +23,7 @@ import (
 	"github.com/HatiCode/nestor/activities"
 	"github.com/HatiCode/nestor/activities/bundle"
 	"github.com/HatiCode/nestor/activities/engine"
-	//FAKE "github.com/HatiCode/nestor/activities/engine/fake"
+	"github.com/HatiCode/nestor/activities/engine/fake"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/activities/engine/terraform"
 	"github.com/HatiCode/nestor/activities/secret"
@@ -160,7 +160,7 @@ func newSteps(c Config, role string, r *records.Records) (*activities.Steps, err
 
 func newEngine(c Config, role string) (engine.Engine, error) {
 	if role == RoleFake {
-		return nil, errors.New("FAKE")
+		return fake.New(fake.Config{Dir: filepath.Join(c.DataDir, "fake")})
 	}
 	return terraform.New(terraform.Config{
 		SearchPath: c.BinDirs, MirrorDir: c.MirrorDir, DataDir: c.DataDir, Grace: c.Grace,

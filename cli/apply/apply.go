@@ -42,8 +42,8 @@ Freezes the application into a release, shows the plan for an environment, asks,
 and then follows the deployment until it is over. The deployment runs on the
 server: Ctrl-C stops watching it, not the deployment.
 
-Without a terminal nothing is asked: give --yes to apply whatever the plan is, or
---plan ID to apply exactly what nestor plan has shown.`,
+Without a terminal nothing is asked: give --yes to apply whatever the plan is,
+or --plan ID to apply exactly what nestor plan has shown.`,
 		Example: `  nestor apply
   nestor apply --env staging
   nestor apply --env staging --yes --detach

@@ -44,7 +44,7 @@ A path is a file or a directory with compositions anywhere below it. All of them
 are checked before the first is sent. Releases that exist keep the composition
 they were made from.`,
 		Example: `  nestor composition push composer/compositions/web-app.yaml
-  nestor composition push composer/compositions --environments composer/environments.yaml`,
+  nestor composition push composer --environments environments.yaml`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Paths = args

@@ -22,13 +22,13 @@ func NewCmdConfig(f *cli.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "config",
 		Short: "Manage contexts: which platform, as whom",
-		Long: `Manage contexts: which platform the commands talk to, with which token, for which
-team and environment.
+		Long: `Manage contexts: which platform the commands talk to, with which token, for
+which team and environment.
 
 Flags win over variables (NESTOR_SERVER, NESTOR_TOKEN, NESTOR_TEAM,
 NESTOR_ENVIRONMENT, NESTOR_CONTEXT), which win over the current context of the
 configuration file. NESTOR_CONFIG names another file.`,
-		Example: `  nestor config set work --server https://nestor.example.com --token TOKEN --team alpha
+		Example: `  nestor config set work --server https://nestor.example.com --team alpha
   nestor config use work
   nestor config list`,
 	}
@@ -94,8 +94,8 @@ func newCmdCurrent(f *cli.Factory) *cobra.Command {
 	return &cobra.Command{
 		Use:   "current",
 		Short: "Show the settings that commands use",
-		Long: `Show the settings that commands use: the current context, with what variables and
-flags change about it.`,
+		Long: `Show the settings that commands use: the current context, with what variables
+and flags change about it.`,
 		Example: `  nestor config current`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
@@ -173,8 +173,8 @@ func newCmdSet(f *cli.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set NAME",
 		Short: "Create or change a context",
-		Long: `Create or change a context. Only what is given changes; the first context becomes
-the current one. The file is readable by its owner alone.`,
+		Long: `Create or change a context. Only what is given changes; the first context
+becomes the current one. The file is readable by its owner alone.`,
 		Example: `  nestor config set local --server http://127.0.0.1:8480 --team alpha
   nestor config set local --env staging`,
 		Args:              cobra.ExactArgs(1),

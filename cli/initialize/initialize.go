@@ -31,8 +31,8 @@ func NewCmdInit(f *cli.Factory, runF func(context.Context, *Options) error) *cob
 		Short: "Make this directory an application",
 		Long: `Make this directory an application.
 
-Writes ` + project.FileName + ` with the application's name and its team. Without a name, it is
-that of the directory. A file that is there is never overwritten.`,
+Writes ` + project.FileName + ` with the application's name and its team. Without a name,
+it is that of the directory. A file that is there is never overwritten.`,
 		Example: `  nestor init --team alpha
   nestor init shop --team alpha`,
 		Args: cobra.MaximumNArgs(1),

@@ -80,49 +80,55 @@ func read(decoder *json.Decoder) (any, error) {
 func writeYAML(b *bytes.Buffer, value any, indent string) error {
 	switch v := value.(type) {
 	case []member:
-		if len(v) == 0 {
-			b.WriteString("{}\n")
-			return nil
-		}
-		for i, m := range v {
-			if i > 0 {
-				b.WriteString(indent)
-			}
-			key, err := scalar(m.name)
-			if err != nil {
-				return err
-			}
-			b.WriteString(key + ":")
-			if nested(m.value) {
-				b.WriteString("\n" + indent + "  ")
-			} else {
-				b.WriteByte(' ')
-			}
-			if err := writeYAML(b, m.value, indent+"  "); err != nil {
-				return err
-			}
-		}
-		return nil
+		return writeObject(b, v, indent)
 	case []any:
-		if len(v) == 0 {
-			b.WriteString("[]\n")
-			return nil
-		}
-		for i, item := range v {
-			if i > 0 {
-				b.WriteString(indent)
-			}
-			b.WriteString("- ")
-			if err := writeYAML(b, item, indent+"  "); err != nil {
-				return err
-			}
-		}
-		return nil
+		return writeList(b, v, indent)
 	default:
 		s, err := scalar(v)
 		b.WriteString(s + "\n")
 		return err
 	}
+}
+
+func writeObject(b *bytes.Buffer, object []member, indent string) error {
+	if len(object) == 0 {
+		b.WriteString("{}\n")
+	}
+	for i, m := range object {
+		if i > 0 {
+			b.WriteString(indent)
+		}
+		key, err := scalar(m.name)
+		if err != nil {
+			return err
+		}
+		b.WriteString(key + ":")
+		if nested(m.value) {
+			b.WriteString("\n" + indent + "  ")
+		} else {
+			b.WriteByte(' ')
+		}
+		if err := writeYAML(b, m.value, indent+"  "); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeList(b *bytes.Buffer, list []any, indent string) error {
+	if len(list) == 0 {
+		b.WriteString("[]\n")
+	}
+	for i, item := range list {
+		if i > 0 {
+			b.WriteString(indent)
+		}
+		b.WriteString("- ")
+		if err := writeYAML(b, item, indent+"  "); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func nested(value any) bool {

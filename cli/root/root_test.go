@@ -122,17 +122,8 @@ func TestInterrupt(t *testing.T) {
 // A result that cannot be written is no success.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := full.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
 	c := clitest.NewCommand(t, nil, t.TempDir(), false, "")
-	c.IO.SetOut(full)
+	c.IO.SetOut(full{})
 	if code := root.Run(t.Context(), c.Factory, []string{"version", "--client"}); code != cli.CodeError {
 		t.Errorf("exit %d, want %d", code, cli.CodeError)
 	}
@@ -140,6 +131,11 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("it says %q", c.Err)
 	}
 }
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
 
 func write(t *testing.T, path, content string) {
 	t.Helper()

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/client"
 
+	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/internal/testplatform"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/compile"
@@ -43,6 +44,9 @@ func TestDeployments(t *testing.T) {
 		"rollback-to-a-release": rollback,
 		"approval":              approval,
 		"terminated-workflow":   terminated,
+		"plan-with-unknowns":    planWithUnknowns,
+		"plan-overtaken":        planOvertaken,
+		"plan-rejected":         planRejected,
 		"secrets":               secretsStaySealed,
 	}
 	temporal := testplatform.StartTemporal(t, slices.Sorted(maps.Keys(tests))...)
@@ -308,6 +312,95 @@ func secretsStaySealed(s *site) {
 			s.t.Errorf("event %d of the history holds the secret in clear", event.GetEventId())
 		}
 	}
+}
+
+func (s *site) plan(r composer.Release) orchestrator.Plan {
+	s.t.Helper()
+	return s.Plan(compile.PlanRequest{Scope: s.scope("staging"), Kind: orchestrator.KindApply, Release: r.Digest})
+}
+
+func planWithUnknowns(s *site) {
+	first := s.plan(s.release(map[string]string{"size": "3"}))
+	s.record("plan-ready", "plan/"+first.ID)
+	if first.Status != orchestrator.PlanReady || first.Summary.Create != 6 {
+		s.t.Fatalf("the first plan is %s (%s) with %+v, want 6 to create", first.Status, first.Error, first.Summary)
+	}
+	if got := attribute(first, "web.deployment", "input.upstream").Unknown; got != "known after web.cache" && got != "known after web.database" {
+		s.t.Errorf("what comes from upstream is %q, want known after it", got)
+	}
+	s.wantEffects(nil)
+	s.wantStatus(s.Await(s.apply(s.release(map[string]string{"size": "3"})), patience), orchestrator.StatusSucceeded)
+	again := s.plan(s.release(map[string]string{"size": "3"}))
+	if again.Summary.Total() != 0 {
+		s.t.Errorf("a plan of what is there shows %+v", again.Summary)
+	}
+	broken := s.plan(s.release(map[string]string{"size": "3", "fail": "true"}))
+	if broken.Status != orchestrator.PlanFailed || !strings.Contains(broken.Error, "told to fail: web-deployment") {
+		s.t.Errorf("a plan that cannot be made is %s with %q", broken.Status, broken.Error)
+	}
+}
+
+func attribute(p orchestrator.Plan, node, path string) orchestrator.AttributeChange {
+	for _, n := range p.Nodes {
+		for _, change := range n.Changes {
+			for _, a := range change.Attributes {
+				if n.Node == node && a.Path == path {
+					return a
+				}
+			}
+		}
+	}
+	return orchestrator.AttributeChange{}
+}
+
+// overtake deploys one release, plans another, and lets a third come between.
+func (s *site) overtake() (deployment string) {
+	s.t.Helper()
+	r := s.release(map[string]string{"size": "3"})
+	s.wantStatus(s.Await(s.apply(r), patience), orchestrator.StatusSucceeded)
+	p := s.plan(r)
+	s.wantStatus(s.Await(s.apply(s.release(map[string]string{"size": "4"})), patience), orchestrator.StatusSucceeded)
+	id, err := s.Deploy(contract.DeployRequest{
+		Scope: s.scope("staging"), Kind: orchestrator.KindApply, Release: r.Digest, PlanID: p.ID,
+	})
+	s.must(err)
+	d := s.Await(id, patience, orchestrator.StatusPaused)
+	if !strings.Contains(d.Reason, "web.database") || !strings.Contains(d.Reason, "does not name it") {
+		s.t.Errorf("the pause says %q, which does not tell why", d.Reason)
+	}
+	return id
+}
+
+func planOvertaken(s *site) {
+	id := s.overtake()
+	s.signal(contract.SignalApprove, contract.DecisionSignal{Deployment: id, Principal: "user:eve"})
+	testplatform.Eventually(s.t, patience, "the approved deployment to end", func() error {
+		d, err := s.Registry.GetDeployment(s.t.Context(), id)
+		if err == nil && d.Status == orchestrator.StatusPaused {
+			// Each node that goes beyond the plan asks for itself.
+			s.signal(contract.SignalApprove, contract.DecisionSignal{Deployment: id, Principal: "user:eve"})
+		}
+		if err == nil && !d.Status.Final() {
+			err = errNotYet
+		}
+		return err
+	})
+	d, err := s.Registry.GetDeployment(s.t.Context(), id)
+	s.must(err)
+	s.wantStatus(d, orchestrator.StatusSucceeded)
+	s.record("deployment-paused-approved", id)
+	s.wantOutputs("staging", "web.database", map[string]any{"address": "web-database:3", "upstream": "", "secret": nil})
+}
+
+func planRejected(s *site) {
+	id := s.overtake()
+	s.signal(contract.SignalReject, contract.DecisionSignal{Deployment: id, Principal: "user:eve", Comment: "not like this"})
+	d := s.Await(id, patience)
+	s.wantStatus(d, orchestrator.StatusRolledBack)
+	if !strings.Contains(d.Error, "user:eve") || !strings.Contains(d.Error, "not like this") {
+		s.t.Errorf("who rejected and why must be told, got %q", d.Error)
+	}
+	s.wantOutputs("staging", "web.database", map[string]any{"address": "web-database:4", "upstream": "", "secret": nil})
 }
 
 // signal the application's workflow, starting it if need be, as the API does.

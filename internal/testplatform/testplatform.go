@@ -25,6 +25,7 @@ import (
 	"github.com/HatiCode/nestor/internal/parts"
 	"github.com/HatiCode/nestor/internal/records"
 	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/compile"
 	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/workers"
 )
@@ -171,6 +172,32 @@ func (p *Platform) Deploy(req contract.DeployRequest) (string, error) {
 	var accepted contract.DeployAccepted
 	err = handle.Get(ctx, &accepted)
 	return accepted.Deployment, err
+}
+
+// Plan makes a plan the way the API does and waits for its end.
+func (p *Platform) Plan(req compile.PlanRequest) orchestrator.Plan {
+	p.tb.Helper()
+	ctx := p.tb.Context()
+	plan, err := p.Compiler.Plan(ctx, "user:test", req)
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	run, err := p.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: "plan/" + plan.ID, TaskQueue: contract.QueueControl,
+	}, contract.WorkflowPlan, contract.PlanInput{
+		Plan: plan.ID, Scope: plan.Scope, GraphDigest: plan.GraphDigest,
+		PreviousGraphDigest: plan.PreviousGraphDigest, Principal: plan.Principal,
+	})
+	if err != nil {
+		p.tb.Fatal(err)
+	}
+	if err := run.Get(ctx, nil); err != nil {
+		p.tb.Fatal(err)
+	}
+	if plan, err = p.Registry.GetPlan(ctx, plan.ID); err != nil {
+		p.tb.Fatal(err)
+	}
+	return plan
 }
 
 // Await waits until a deployment has one of the statuses, or any final one.

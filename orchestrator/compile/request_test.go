@@ -75,10 +75,10 @@ func TestCheckDeployRefuses(t *testing.T) {
 			case tc.gone && (!errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), tc.want[0])):
 				t.Errorf("%s: %v", tc.reason, err)
 			}
+			if _, err := f.Registry.LatestDeployment(t.Context(), in("dev")); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%s: checking wrote a deployment: %v", tc.reason, err)
+			}
 		})
-	}
-	if _, err := f.Registry.LatestDeployment(t.Context(), in("dev")); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("checking wrote a deployment: %v", err)
 	}
 }
 
