@@ -68,13 +68,15 @@ func (c *Control) AcceptPromotion(ctx context.Context, s contract.PromoteSignal)
 	if err != nil {
 		return contract.AcceptPromotionResult{}, toTemporal(err)
 	}
+	if p.Deployment != "" || p.Refused != "" {
+		// An earlier attempt came so far, and its answer was lost.
+		return contract.AcceptPromotionResult{Deployment: p.Deployment, Environment: p.To, Refused: p.Refused}, nil
+	}
 	req := compile.PromotionDeploy(p)
 	err = c.Compiler.CheckDeploy(ctx, req)
-	var refused *orchestrator.Refusal
-	if errors.As(err, &refused) || errors.Is(err, store.ErrNotFound) {
-		why := err.Error()
+	if why, refused := compile.Refused(err); refused {
 		err = c.Registry.SettlePromotion(ctx, store.Principal(p.Principal), p.ID, "", why)
-		return contract.AcceptPromotionResult{Refused: why}, toTemporal(err)
+		return contract.AcceptPromotionResult{Environment: p.To, Refused: why}, toTemporal(err)
 	}
 	if err != nil {
 		return contract.AcceptPromotionResult{}, toTemporal(err)

@@ -9,8 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/catalog/bundle"
 	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/compile"
 	"github.com/HatiCode/nestor/orchestrator/contract"
 )
 
@@ -93,6 +96,58 @@ func TestAcceptDeploymentTwice(t *testing.T) {
 	}
 }
 
+const definition = `apiVersion: catalog.nestor.io/v1
+kind: ResourceDefinition
+metadata: {name: db, version: "1.0.0"}
+spec:
+  provider: local
+  category: database
+  resourceType: db
+  engines: [fake]
+  implementations: {fake: {}}
+`
+
+const composition = `apiVersion: composer.nestor.io/v1
+kind: ComposedResource
+metadata: {name: stack, team: alpha}
+spec:
+  resources: [{name: database, catalogRef: db}]
+`
+
+// environmentOf makes staging one of a provider, with the engine fake.
+func (f *fixture) environmentOf(provider string) {
+	f.t.Helper()
+	_, err := f.Registry.PutEnvironment(f.t.Context(), ada, orchestrator.Environment{
+		Metadata: orchestrator.EnvironmentMetadata{Name: "staging"},
+		Spec:     orchestrator.EnvironmentSpec{Provider: provider, Engines: []string{"fake"}},
+	}, -1)
+	f.must(err)
+}
+
+// promotion of a real release to staging, as the API writes it.
+func (f *fixture) promotion() string {
+	f.t.Helper()
+	ctx := f.t.Context()
+	f.environmentOf("local")
+	definitions, err := catalog.ParseDefinitions("db.yaml", []byte(definition))
+	f.must(err)
+	_, _, err = f.Catalog.Publish(ctx, ada, definitions[0], bundle.Bundle{})
+	f.must(err)
+	compositions, err := composer.ParseComposition("stack.yaml", []byte(composition))
+	f.must(err)
+	_, _, err = f.Compositions.PutComposition(ctx, ada, compositions[0], -1)
+	f.must(err)
+	release, _, err := f.Compiler.CreateRelease(ctx, ada, compile.ReleaseRequest{
+		Team: "alpha", Application: "shop", Claims: []composer.Claim{{Instance: "web", Composition: "stack", File: "main.go", Line: 1}},
+	})
+	f.must(err)
+	f.must(f.Registry.CreatePromotion(ctx, ada, orchestrator.Promotion{
+		ID: "p1", Team: "alpha", Application: "shop", From: "dev", To: "staging", Release: release.Digest,
+		AutoApprove: true, OnFailure: orchestrator.OnFailureRollback, Principal: ada,
+	}))
+	return "p1"
+}
+
 func TestAcceptPromotion(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
@@ -129,6 +184,39 @@ func TestAcceptPromotion(t *testing.T) {
 			}
 		})
 	}
+	t.Run("another provider", func(t *testing.T) {
+		t.Parallel()
+		f := setup(t)
+		promotion := f.promotion()
+		f.environmentOf("mars")
+		res, err := control[contract.AcceptPromotionResult](f, contract.ActivityAcceptPromotion, contract.PromoteSignal{Promotion: promotion})
+		f.must(err)
+		stored, err := f.Registry.GetPromotion(t.Context(), promotion)
+		f.must(err)
+		if !strings.Contains(stored.Refused, "mars") || res.Refused != stored.Refused {
+			t.Errorf("whoever follows the record would wait for ever: %+v", stored)
+		}
+	})
+	t.Run("accepted", func(t *testing.T) {
+		t.Parallel()
+		f := setup(t)
+		promotion := f.promotion()
+		want := contract.AcceptPromotionResult{Deployment: "alpha/shop/staging/1", Environment: "staging"}
+		for range 2 {
+			res, err := control[contract.AcceptPromotionResult](f, contract.ActivityAcceptPromotion, contract.PromoteSignal{Promotion: promotion})
+			f.must(err)
+			if diff := cmp.Diff(want, res); diff != "" {
+				t.Errorf("result (-want +got):\n%s", diff)
+			}
+			// What changes now comes too late for a promotion that was taken up.
+			f.environmentOf("mars")
+		}
+		stored, err := f.Registry.GetPromotion(t.Context(), promotion)
+		f.must(err)
+		if stored.Deployment != want.Deployment || stored.Refused != "" {
+			t.Errorf("record: %+v", stored)
+		}
+	})
 	t.Run("no record", func(t *testing.T) {
 		t.Parallel()
 		f := setup(t)

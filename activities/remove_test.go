@@ -123,19 +123,46 @@ func TestObserve(t *testing.T) {
 	if diff := cmp.Diff(contract.StepResult{Status: orchestrator.NodeUncertain, Exists: true}, res); diff != "" {
 		t.Errorf("what is there (-want +got):\n%s", diff)
 	}
-	clear(f.engine.made)
-	res = f.done(id, graph, database, orchestrator.StepObserve)
-	if diff := cmp.Diff(contract.StepResult{Status: orchestrator.NodeDestroyed}, res); diff != "" {
-		t.Errorf("what is gone (-want +got):\n%s", diff)
-	}
-	f.wantDid("an observation changes nothing", "observe", "observe")
 	f.engine.during = failing("observe", &engine.Error{Class: engine.Unreadable, Message: "garbled"})
 	_, err := f.step(contract.StepInput{Deployment: id, Node: database, Action: orchestrator.StepObserve, GraphDigest: graph})
 	if failed := failure(t, err); failed.Type() != string(engine.Unreadable) {
 		t.Errorf("what cannot be read: %v", failed)
 	}
+	f.wantDid("an observation changes nothing", "observe", "observe")
 	if diff := cmp.Diff(before, f.head(database)); diff != "" {
 		t.Errorf("observing changed the head (-before +after):\n%s", diff)
+	}
+}
+
+func TestObserveFindsNothing(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		brought bool
+		reason  string
+	}{
+		"brought": {brought: true, reason: "what this deployment brought and is not there is no node"},
+		"older":   {reason: "what was there before is a node, to be restored"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			older := f.graph(nil)
+			f.done(f.deployment(""), older, database, orchestrator.StepApply)
+			graph := f.graph(func(_, db *composer.Node) { db.Inputs[1].Value = literal("large") })
+			id := f.deployment("")
+			if tc.brought {
+				f.done(id, graph, database, orchestrator.StepApply)
+			}
+			clear(f.engine.made)
+			res := f.done(id, graph, database, orchestrator.StepObserve)
+			if diff := cmp.Diff(contract.StepResult{Status: orchestrator.NodeDestroyed}, res); diff != "" {
+				t.Errorf("%s: result (-want +got):\n%s", tc.reason, diff)
+			}
+			_, err := f.Registry.Head(t.Context(), scope(), database)
+			if gone := errors.Is(err, store.ErrNotFound); gone != tc.brought {
+				t.Errorf("%s: the head: %v", tc.reason, err)
+			}
+		})
 	}
 }
 

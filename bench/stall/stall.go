@@ -62,7 +62,9 @@ func Run(ctx context.Context, bin string) (measurements []bench.Measurement, err
 		if err := remote.Wait(ctx, healthy); err != nil {
 			return nil, err
 		}
-		gaps, err := once(ctx, p, fmt.Sprintf("stall-%d", i), killed)
+		// Each kill hits another moment of a step.
+		moment := step * time.Duration(i) / kills
+		gaps, err := once(ctx, p, fmt.Sprintf("stall-%d", i), moment, killed)
 		if err != nil {
 			return nil, err
 		}
@@ -76,9 +78,9 @@ func Run(ctx context.Context, bin string) (measurements []bench.Measurement, err
 	}, nil
 }
 
-// once kills the worker in the middle of a deployment and returns the times
-// between the ends of its nodes.
-func once(ctx context.Context, p *live.Platform, application string, killed map[int]bool) ([]time.Duration, error) {
+// once kills the worker in the middle of a deployment, that long after a node
+// has ended, and returns the times between the ends of the nodes.
+func once(ctx context.Context, p *live.Platform, application string, moment time.Duration, killed map[int]bool) ([]time.Duration, error) {
 	release, err := p.Release(ctx, application, walk.Chain(nodes, definition))
 	if err != nil {
 		return nil, err
@@ -97,6 +99,9 @@ func once(ctx context.Context, p *live.Platform, application string, killed map[
 	}
 	pid, err := workerPID(ctx, p, killed)
 	if err != nil {
+		return nil, err
+	}
+	if err := remote.Wait(ctx, moment); err != nil {
 		return nil, err
 	}
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {

@@ -28,7 +28,7 @@ func (c *Compiler) Prepare(ctx context.Context, id, principal string) (contract.
 		return contract.Prepared{}, err
 	}
 	target, err := c.target(ctx, d.Scope, d.Kind, d.Release)
-	if refused, why := refusal(err); refused {
+	if why, refused := Refused(err); refused {
 		return contract.Prepared{Refused: why}, nil
 	}
 	if err != nil {
@@ -94,19 +94,13 @@ func missing(e orchestrator.Environment, d orchestrator.Deployment) int {
 	return max(0, e.Spec.Approvals.Required-len(have))
 }
 
-// refusal says whether an error is an answer, not a fault: trying again as
-// things stand gives the same.
-func refusal(err error) (bool, string) {
+// Refused says whether an error of a Compiler is an answer, not a fault: trying
+// again as things stand gives the same. why is the answer.
+func Refused(err error) (why string, refused bool) {
 	var r *orchestrator.Refusal
-	if errors.As(err, &r) {
-		return true, r.Error()
-	}
-	if isNotFound(err) {
-		return true, err.Error()
-	}
 	var problems manifest.Problems
-	if errors.As(err, &problems) {
-		return true, err.Error()
+	if errors.As(err, &r) || errors.As(err, &problems) || isNotFound(err) {
+		return err.Error(), true
 	}
-	return false, ""
+	return "", false
 }
