@@ -49,7 +49,8 @@ func TestCovered(t *testing.T) {
 		"other value":      {change(update, attribute("size", "large")), []orchestrator.Change{change(update, attribute("size", "small"))}, "size of db.main would become another value", "the value has moved"},
 		"other path":       {change(update, attribute("class", "small")), []orchestrator.Change{change(update, attribute("size", "small"))}, "class of db.main would change", "another attribute"},
 		"value for nothing": {
-			change(update, attribute("size", nil)), []orchestrator.Change{change(update, attribute("size", ""))},
+			change(update, attribute("size", nil)),
+			[]orchestrator.Change{change(update, attribute("size", ""))},
 			"another value", "absent is not empty",
 		},
 		"text for number":   {change(update, attribute("n", "1")), []orchestrator.Change{change(update, attribute("n", 1))}, "another value", "types matter"},
@@ -57,7 +58,8 @@ func TestCovered(t *testing.T) {
 		"number of decoder": {change(update, attribute("n", json.Number("3.50"))), []orchestrator.Change{change(update, attribute("n", 3.5))}, "", "the engine reads numbers exactly"},
 		"same map": {
 			change(update, attribute("m", map[string]any{"b": int64(1), "a": []any{true}})),
-			[]orchestrator.Change{change(update, attribute("m", map[string]any{"a": []any{true}, "b": 1.0}))}, "", "a map has no order",
+			[]orchestrator.Change{change(update, attribute("m", map[string]any{"a": []any{true}, "b": 1.0}))},
+			"", "a map has no order",
 		},
 		"other list":         {change(update, attribute("l", []any{1, 2})), []orchestrator.Change{change(update, attribute("l", []any{2, 1}))}, "another value", "a list has one"},
 		"approved unknown":   {change(update, attribute("host", "db.example")), []orchestrator.Change{change(update, unknown("host"))}, "", "any value was approved"},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -71,7 +72,7 @@ func setup(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.must(f.Records.Close()) })
+	t.Cleanup(func() { f.must(f.Close()) })
 	f.steps = &activities.Steps{
 		Registry: f.Registry, Engine: f.engine, Bundles: noBundles{},
 		Secrets: secret.New(func(name string) (string, bool) { v, ok := f.vault[name]; return v, ok }, ""),
@@ -126,7 +127,8 @@ func nodes() []composer.Node {
 				{Name: "size", Type: catalog.TypeString, Value: literal("small")},
 			},
 			Outputs: []catalog.Field{
-				{Name: "endpoint", Type: catalog.TypeString}, {Name: "port", Type: catalog.TypeInteger},
+				{Name: "endpoint", Type: catalog.TypeString},
+				{Name: "port", Type: catalog.TypeInteger},
 				{Name: "token", Type: catalog.TypeString, Sensitive: true},
 			},
 		},
@@ -151,7 +153,7 @@ func (f *fixture) graph(change func(app, database *composer.Node)) string {
 func (f *fixture) deployment(plan string) string {
 	f.t.Helper()
 	d, err := f.Registry.Accept(f.t.Context(), contract.DeployRequest{
-		RequestID: fmt.Sprint(time.Now().UnixNano()), Scope: scope(), Kind: orchestrator.KindApply, Release: "sha256:release",
+		RequestID: uuid.NewString(), Scope: scope(), Kind: orchestrator.KindApply, Release: "sha256:release",
 		PlanID: plan, AutoApprove: plan == "", OnFailure: orchestrator.OnFailureRollback, Principal: ada,
 	}, "")
 	f.must(err)
@@ -198,9 +200,10 @@ func (f *fixture) head(node string) orchestrator.NodeHead {
 	return head
 }
 
-func (f *fixture) run(deployment, node string) orchestrator.NodeRun {
+// run is what is recorded of the database in a deployment.
+func (f *fixture) run(deployment string) orchestrator.NodeRun {
 	f.t.Helper()
-	run, err := f.Registry.Run(f.t.Context(), deployment, node)
+	run, err := f.Registry.Run(f.t.Context(), deployment, database)
 	f.must(err)
 	return run
 }

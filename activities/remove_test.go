@@ -52,8 +52,8 @@ func TestRemove(t *testing.T) {
 			if _, err := f.Registry.Head(t.Context(), scope(), database); !errors.Is(err, store.ErrNotFound) {
 				t.Errorf("%s: the head: %v", tc.reason, err)
 			}
-			if left := len(f.engine.made); left != tc.left || f.run(id, database).Status != tc.want.Status {
-				t.Errorf("%s: %d resources are left, run %s", tc.reason, left, f.run(id, database).Status)
+			if left := len(f.engine.made); left != tc.left || f.run(id).Status != tc.want.Status {
+				t.Errorf("%s: %d resources are left, run %s", tc.reason, left, f.run(id).Status)
 			}
 		})
 	}
@@ -107,7 +107,7 @@ func TestDestroyThatFails(t *testing.T) {
 		t.Errorf("got %v", failed)
 	}
 	head := f.head(database)
-	if head.Status != orchestrator.NodeFailed || head.OutputsRef == "" || !f.run(id, database).Changed {
+	if head.Status != orchestrator.NodeFailed || head.OutputsRef == "" || !f.run(id).Changed {
 		t.Errorf("what may still be there is lost: %+v", head)
 	}
 }
@@ -183,7 +183,7 @@ func TestRestore(t *testing.T) {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
 	head := f.head(database)
-	if head.GraphDigest != first || head.Status != orchestrator.NodeReady || f.run(id, database).Status != orchestrator.NodeReverted {
+	if head.GraphDigest != first || head.Status != orchestrator.NodeReady || f.run(id).Status != orchestrator.NodeReverted {
 		t.Errorf("head: %+v", head)
 	}
 	if size := f.engine.made[head.Address]["size"]; size != "small" {
@@ -222,13 +222,15 @@ func TestOnlyWhatWasApprovedIsApplied(t *testing.T) {
 		t.Fatalf("type %s, digest %q: %v", failed.Type(), digest, failed)
 	}
 	f.wantDid("nothing is applied", "preview")
-	if run := f.run(id, database); run.Changed || run.Status != orchestrator.NodeFailed || run.ChangeDigest != digest {
+	if run := f.run(id); run.Changed || run.Status != orchestrator.NodeFailed || run.ChangeDigest != digest {
 		t.Errorf("run: %+v", run)
 	}
 
 	in.Approved = "sha256:something-else"
 	_, err = f.step(in)
-	failure(t, err)
+	if failed = failure(t, err); failed.Type() != contract.ErrorNotApproved {
+		t.Errorf("another approval: %v", failed)
+	}
 	f.wantDid("another approval is none", "preview")
 
 	in.Approved = digest

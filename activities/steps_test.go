@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
 
 	"github.com/HatiCode/nestor/activities"
 	"github.com/HatiCode/nestor/activities/engine"
@@ -61,7 +62,7 @@ func TestApply(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"endpoint": "db.example", "port": float64(5432), "token": canary}, byName(outputs)); diff != "" {
 		t.Errorf("outputs, without those that are not declared (-want +got):\n%s", diff)
 	}
-	run := f.run(id, database)
+	run := f.run(id)
 	if run.Status != orchestrator.NodeReady || run.ChangeDigest == "" || run.Counts.Create != 1 || run.Lease == nil || run.Lease.PID != 7 {
 		t.Errorf("run: %+v", run)
 	}
@@ -202,7 +203,7 @@ func TestFailureClasses(t *testing.T) {
 					t.Errorf("type %s, retryable %v, %q", failed.Type(), !failed.NonRetryable(), failed.Message())
 				}
 				want := &orchestrator.NodeError{Class: string(class), Retryable: retryable, Resource: "tiny.main", Message: "it said so"}
-				head, run := f.head(database), f.run(id, database)
+				head, run := f.head(database), f.run(id)
 				if diff := cmp.Diff(want, run.Error); diff != "" || head.Status != orchestrator.NodeFailed || run.Status != orchestrator.NodeFailed {
 					t.Errorf("head %s, run %s, error (-want +got):\n%s", head.Status, run.Status, diff)
 				}
@@ -225,7 +226,7 @@ func TestRetriesEnd(t *testing.T) {
 		if failed := failure(t, err); failed.NonRetryable() != (n == contract.StepFailures) {
 			t.Errorf("failure %d: non-retryable %v", n, failed.NonRetryable())
 		}
-		if run := f.run(id, database); run.Failures != n || !run.Created {
+		if run := f.run(id); run.Failures != n || !run.Created {
 			t.Errorf("failure %d is recorded as %+v", n, run)
 		}
 	}
@@ -254,12 +255,14 @@ func TestFailedUpdateKeepsWhatIsThere(t *testing.T) {
 	next := f.graph(func(_, db *composer.Node) { db.Inputs[1].Value = literal("large") })
 	id := f.deployment("")
 	_, err := f.step(contract.StepInput{Deployment: id, Node: database, Action: orchestrator.StepApply, GraphDigest: next})
-	failure(t, err)
+	if failed := failure(t, err); failed.Message() != "no quota" {
+		t.Errorf("got %v", failed)
+	}
 	head := f.head(database)
 	if head.GraphDigest != before || head.InputDigest != old.InputDigest || head.OutputsDigest != old.OutputsDigest || head.LastDeployment != id {
 		t.Errorf("the head after a failed update: %+v", head)
 	}
-	if run := f.run(id, database); run.BeforeRef != before || run.Created {
+	if run := f.run(id); run.BeforeRef != before || run.Created {
 		t.Errorf("run: %+v", run)
 	}
 }
@@ -269,7 +272,7 @@ func TestCancelIsUncertain(t *testing.T) {
 	f := setup(t)
 	id, graph := f.deployment(""), f.graph(nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	f.options.BackgroundActivityContext = ctx
+	f.options = worker.Options{BackgroundActivityContext: ctx}
 	there := make(chan struct{})
 	f.engine.during = hanging("apply", there)
 	go func() {
@@ -280,12 +283,12 @@ func TestCancelIsUncertain(t *testing.T) {
 	if !temporal.IsCanceledError(err) {
 		t.Errorf("got %v", err)
 	}
-	if head, run := f.head(database), f.run(id, database); head.Status != orchestrator.NodeUncertain || run.Status != orchestrator.NodeUncertain || run.Error.Class != string(engine.Canceled) {
+	if head, run := f.head(database), f.run(id); head.Status != orchestrator.NodeUncertain || run.Status != orchestrator.NodeUncertain || run.Error.Class != string(engine.Canceled) {
 		t.Errorf("head %s, run %+v", head.Status, run)
 	}
 	f.wantDid("until it was canceled", "preview", "apply")
 
-	f.options.BackgroundActivityContext = nil
+	f.options = worker.Options{}
 	f.engine.during = failing("", nil)
 	if res := f.done(f.deployment(""), graph, database, orchestrator.StepApply); !res.Changed {
 		t.Errorf("result: %+v", res)
@@ -298,7 +301,7 @@ func TestAStoppingWorkerLeavesTheStepToAnother(t *testing.T) {
 	f := setup(t)
 	id, graph := f.deployment(""), f.graph(nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	f.options.BackgroundActivityContext = ctx
+	f.options = worker.Options{BackgroundActivityContext: ctx}
 	there := make(chan struct{})
 	f.engine.during = hanging("apply", there)
 	go func() {
@@ -313,7 +316,7 @@ func TestAStoppingWorkerLeavesTheStepToAnother(t *testing.T) {
 	if failed := failure(t, err); failed.NonRetryable() || failed.Type() != activities.ErrorStopped {
 		t.Errorf("type %s, retryable %v", failed.Type(), !failed.NonRetryable())
 	}
-	if run := f.run(id, database); run.Status != orchestrator.NodeUncertain || run.Failures != 0 || !run.Error.Retryable {
+	if run := f.run(id); run.Status != orchestrator.NodeUncertain || run.Failures != 0 || !run.Error.Retryable {
 		t.Errorf("run: %+v", run)
 	}
 }
@@ -351,11 +354,11 @@ func TestTimeout(t *testing.T) {
 }
 
 // kill leaves a step of a deployment as a worker that was killed does.
-func (f *fixture) kill(deployment, graph string) {
+func (f *fixture) kill(ctx context.Context, deployment, graph string) {
 	f.t.Helper()
 	run := orchestrator.NodeRun{Deployment: deployment, Node: database, Action: orchestrator.StepApply, Attempt: 1}
 	head := orchestrator.NodeHead{Engine: "tiny", Address: scope().String() + "/" + database, GraphDigest: graph}
-	_, err := f.Registry.Begin(f.t.Context(), "worker:tiny", scope(), run, head)
+	_, err := f.Registry.Begin(ctx, "worker:tiny", scope(), run, head)
 	f.must(err)
 }
 
@@ -363,7 +366,7 @@ func TestKilledBetweenApplyAndCommit(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	id, graph := f.deployment(""), f.graph(nil)
-	f.kill(id, graph)
+	f.kill(t.Context(), id, graph)
 	f.engine.made["alpha/shop/staging/web.database"] = map[string]any{"size": "small", "password": canary}
 	res := f.done(id, graph, database, orchestrator.StepApply)
 	want := contract.StepResult{Status: orchestrator.NodeReady, Changed: true, Created: true}
@@ -377,7 +380,7 @@ func TestUnreadableStateStopsTheNode(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	id, graph := f.deployment(""), f.graph(nil)
-	f.kill(id, graph)
+	f.kill(t.Context(), id, graph)
 	f.engine.during = failing("observe", &engine.Error{Class: engine.Unreadable, Message: "the state is garbled"})
 	_, err := f.step(contract.StepInput{Deployment: id, Node: database, Action: orchestrator.StepApply, GraphDigest: graph})
 	if failed := failure(t, err); failed.Type() != string(engine.Unreadable) || !failed.NonRetryable() {
@@ -390,9 +393,9 @@ func TestOvertakenAttempt(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	id, graph := f.deployment(""), f.graph(nil)
-	f.engine.during = func(_ context.Context, verb string) error {
+	f.engine.during = func(ctx context.Context, verb string) error {
 		if verb == "apply" {
-			f.kill(id, graph) // another attempt begins meanwhile
+			f.kill(ctx, id, graph) // another attempt begins meanwhile
 		}
 		return nil
 	}
@@ -432,7 +435,7 @@ func TestOutputsAreHeldToTheDefinition(t *testing.T) {
 				}
 			}
 			head := f.head(database)
-			if run := f.run(id, database); head.Status != orchestrator.NodeFailed || !run.Changed || !run.Created {
+			if run := f.run(id); head.Status != orchestrator.NodeFailed || !run.Changed || !run.Created {
 				t.Errorf("what was made is recorded as head %s, run %+v", head.Status, run)
 			}
 		})
