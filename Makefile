@@ -50,7 +50,7 @@ test: build ## Every test, with real Temporal and OpenTofu; a skipped one is a f
 	go test -json $(TESTFLAGS) ./... | go run ./internal/house/cmd/house tally
 
 # Packages whose tests use no real part, which internal/parts would find.
-UNIT = go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep -vE 'internal/(parts|testplatform)[] ]' | cut -d ' ' -f 1
+UNIT = go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep -vE 'internal/(parts|testplatform)[] ]|^[^ ]*/engine/terraform ' | cut -d ' ' -f 1
 
 .PHONY: test-unit
 test-unit: ## The tests that start no server and no engine

@@ -92,7 +92,8 @@ func TestFromEnvRefuses(t *testing.T) {
 		"grace":        {map[string]string{"NESTOR_ENGINE_GRACE": "-1s"}, []string{`NESTOR_ENGINE_GRACE: "-1s"`}, "no duration"},
 		"all at once": {
 			map[string]string{"NESTOR_DATA": "", "NESTOR_SLOTS": "-2", "NESTOR_QUEUES": "x"},
-			[]string{"NESTOR_DATA", "NESTOR_SLOTS", "NESTOR_QUEUES"}, "nobody wants to start it three times",
+			[]string{"NESTOR_DATA", "NESTOR_SLOTS", "NESTOR_QUEUES"},
+			"nobody wants to start it three times",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -65,6 +65,9 @@ func (c *Cache) Directory(ctx context.Context, digest string) (string, error) {
 }
 
 func (c *Cache) unpack(ctx context.Context, digest, final string) (err error) {
+	if _, err := os.Stat(final); err == nil {
+		return nil // unpacked since the caller looked
+	}
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return err
 	}

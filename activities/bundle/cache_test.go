@@ -229,8 +229,9 @@ func TestOneCanceledStepDoesNotStopTheOthers(t *testing.T) {
 	digest := s.put(t, "one")
 	c := cache.NewCache(s, filepath.Join(t.TempDir(), "bundles"))
 	reading, release := make(chan struct{}), make(chan struct{})
+	begun := sync.OnceFunc(func() { close(reading) })
 	s.before = func(ctx context.Context) error {
-		close(reading)
+		begun()
 		<-release
 		return ctx.Err()
 	}

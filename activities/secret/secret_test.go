@@ -26,8 +26,8 @@ func vault(t *testing.T) string {
 		"secrets/lines":         "two\nlines\n\n",
 		"secrets/empty":         "",
 		"secrets/team/db":       "nested",
-		"secrets/full":          strings.Repeat(canary, 4000)[:64<<10],
-		"secrets/over":          strings.Repeat(canary, 5000)[:64<<10+1],
+		"secrets/full":          strings.Repeat(canary, 6000)[:64<<10],
+		"secrets/over":          strings.Repeat(canary, 6000)[:64<<10+1],
 		"secrets/..data/hidden": "kubernetes",
 	} {
 		path := filepath.Join(dir, filepath.FromSlash(name))
@@ -65,7 +65,7 @@ func TestResolve(t *testing.T) {
 		"secret://file/empty":              "",
 		"secret://file/team/db":            "nested",
 		"secret://file/current":            "kubernetes", // links inside, as Kubernetes makes them
-		"secret://file/full":               strings.Repeat(canary, 4000)[:64<<10],
+		"secret://file/full":               strings.Repeat(canary, 6000)[:64<<10],
 	} {
 		t.Run(ref, func(t *testing.T) {
 			t.Parallel()

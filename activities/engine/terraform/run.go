@@ -215,7 +215,9 @@ func (n *node) explain(d diagnostic) string {
 		return said
 	}
 	if filepath.Clean(d.Range.Filename) != rootFile {
-		return fmt.Sprintf("%s (%s:%d)", said, d.Range.Filename, d.Range.Start.Line)
+		// The file as the definition's author knows it, not where it was unpacked.
+		file := strings.TrimPrefix(d.Range.Filename, n.req.Bundle+string(filepath.Separator))
+		return fmt.Sprintf("%s (%s:%d)", said, filepath.ToSlash(file), d.Range.Start.Line)
 	}
 	name := ""
 	if m := named.FindStringSubmatch(d.Detail); m != nil {
