@@ -74,7 +74,8 @@ fmt: ## Format every Go file
 .PHONY: bench
 bench: build ## Measure the budgets of the design as ratios
 	tools/build temporal opentofu provider-local
-	go run ./bench/cmd/bench
+	mkdir -p bench/results
+	go run ./bench/cmd/bench -json bench/results/latest.json
 
 .PHONY: clean
 clean: ## Remove bin/ (built tools stay in the cache)

@@ -36,6 +36,39 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		reason string
+		m      bench.Measurement
+		over   bool
+	}{
+		"time at the limit":   {"the limit itself is allowed", bench.AtMost("x", time.Second, time.Second, ""), false},
+		"time over the limit": {"more is not", bench.AtMost("x", time.Second+1, time.Second, ""), true},
+		"no limit":            {"without a limit nothing is over", bench.AtMost("x", time.Hour, 0, ""), false},
+		"count over":          {"a count has a limit too", bench.Count("x", 3.9, "events", 3.8, ""), true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if tc.m.Over() != tc.over {
+				t.Errorf("%s: over is %t", tc.reason, tc.m.Over())
+			}
+		})
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	t.Parallel()
+	var durations []time.Duration
+	for i := range 100 {
+		durations = append(durations, time.Duration(100-i))
+	}
+	if got := bench.Quantile(durations, 0.99); got != 100 {
+		t.Errorf("the 99th percentile of 1 to 100 is %d", got)
+	}
+}
+
 func TestMedian(t *testing.T) {
 	t.Parallel()
 	if got := bench.Median([]time.Duration{9, 1, 5}); got != 5 {
