@@ -222,6 +222,7 @@ func applicationOptions(team, application string) client.StartWorkflowOptions {
 	return client.StartWorkflowOptions{
 		ID:                       orchestrator.ApplicationWorkflowID(team, application),
 		TaskQueue:                contract.QueueControl,
+		WorkflowTaskTimeout:      contract.WorkflowTaskTimeout,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		StaticSummary:            "deployments of " + orchestrator.ApplicationWorkflowID(team, application),

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/Masterminds/semver/v3"
@@ -25,9 +26,10 @@ type Blobs interface {
 // Service is the catalog over a store. It is safe for concurrent use, also by
 // several processes on one store.
 type Service struct {
-	store store.Store
-	blobs Blobs
-	cache *cache
+	store   store.Store
+	blobs   Blobs
+	cache   *cache
+	decoded sync.Map // store.Key → decoded
 }
 
 // NewService needs a store for the versions and blobs for their files.
@@ -152,8 +154,23 @@ func (s *Service) read(ctx context.Context, key store.Key) (Published, int64, er
 	if err != nil {
 		return Published{}, 0, fmt.Errorf("read the catalog: %w", err)
 	}
+	if known, ok := s.decoded.Load(key); ok {
+		if d, ok := known.(decoded); ok && d.revision == document.Revision {
+			return d.published, document.Revision, nil
+		}
+	}
 	p, err := decodePublished(document)
+	if err == nil {
+		s.decoded.Store(key, decoded{revision: document.Revision, published: p})
+	}
 	return p, document.Revision, err
+}
+
+// decoded is a version as it was read at a revision of its document. Decoding
+// takes longer than reading, and a version changes only when it is deprecated.
+type decoded struct {
+	revision  int64
+	published Published
 }
 
 func decodePublished(document store.Document) (Published, error) {

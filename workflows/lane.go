@@ -136,6 +136,7 @@ func (l *lane) start(ctx workflow.Context, p contract.Prepared) error {
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            in.Deployment,
 		TaskQueue:             contract.QueueControl,
+		WorkflowTaskTimeout:   min(contract.WorkflowTaskTimeout+time.Duration(p.Nodes)*contract.ReplayTime, contract.MaxWorkflowTaskTimeout),
 		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		StaticSummary:         fmt.Sprintf("%s %s to %s by %s", in.Kind, in.Application, in.Environment, in.Principal),

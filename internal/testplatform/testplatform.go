@@ -156,7 +156,7 @@ func (p *Platform) Deploy(req contract.DeployRequest) (string, error) {
 	}
 	id := orchestrator.ApplicationWorkflowID(req.Team, req.Application)
 	start := p.Temporal.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-		ID: id, TaskQueue: contract.QueueControl,
+		ID: id, TaskQueue: contract.QueueControl, WorkflowTaskTimeout: contract.WorkflowTaskTimeout,
 		WorkflowIDConflictPolicy: useExisting,
 	}, contract.WorkflowApplication, contract.ApplicationInput{Team: req.Team, Application: req.Application})
 	handle, err := p.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{

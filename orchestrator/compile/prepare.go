@@ -53,7 +53,14 @@ func (c *Compiler) Prepare(ctx context.Context, id, principal string) (contract.
 		Deployment: id, Scope: d.Scope, Kind: d.Kind, Release: d.Release,
 		GraphDigest: target.Digest, PreviousGraphDigest: previous,
 		OnFailure: d.OnFailure, Principal: d.Principal, MaxInFlight: environment.InFlight(),
-	}}
+	}, Nodes: len(target.Nodes)}
+	if d.Kind == orchestrator.KindDestroy && previous != "" {
+		gone, err := c.registry.GetGraph(ctx, previous)
+		if err != nil {
+			return contract.Prepared{}, err
+		}
+		p.Nodes = len(gone.Nodes)
+	}
 	p.ApprovalsMissing = missing(environment, d)
 	if p.ApprovalsMissing > 0 {
 		p.Reason = fmt.Sprintf("%s asks for %d more approval(s), from others than %s",

@@ -35,7 +35,7 @@ func TestPrepare(t *testing.T) {
 		Deployment: d.ID, Scope: in("dev"), Kind: orchestrator.KindApply, Release: large.Digest,
 		GraphDigest: plan.GraphDigest, PreviousGraphDigest: f.deployment(first.ID).GraphDigest,
 		OnFailure: orchestrator.OnFailureRollback, Principal: ada, MaxInFlight: orchestrator.LimitMaxInFlight,
-	}}
+	}, Nodes: 2}
 	for range 2 {
 		if diff := cmp.Diff(want, f.prepare(d.ID)); diff != "" {
 			t.Errorf("prepared (-want +got):\n%s", diff)

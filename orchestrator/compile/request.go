@@ -155,6 +155,9 @@ func (c *Compiler) Promotable(ctx context.Context, team, application, from, to s
 			Hint:   fmt.Sprintf("promote %s to %s", after, to),
 		}
 	}
+	if err := c.refuseBackwards(ctx, from, to); err != nil {
+		return "", nil, err
+	}
 	scope := orchestrator.Scope{Team: team, Application: application, Environment: from}
 	state, err := c.tested(ctx, scope)
 	if err != nil {
@@ -175,6 +178,24 @@ func (c *Compiler) Promotable(ctx context.Context, team, application, from, to s
 	}
 	slices.Sort(unexercised)
 	return state.Release, unexercised, nil
+}
+
+// refuseBackwards refuses a promotion to an environment that comes before the
+// one it would come from.
+func (c *Compiler) refuseBackwards(ctx context.Context, from, to string) error {
+	for at := from; at != ""; {
+		e, _, err := c.registry.GetEnvironment(ctx, at)
+		if err != nil {
+			return err
+		}
+		if at = e.Spec.After; at == to {
+			return &orchestrator.Refusal{
+				Reason: fmt.Sprintf("%s comes before %s in the pipeline", to, from),
+				Hint:   fmt.Sprintf("promote %s to %s, or `nestor apply --env %s`", to, from, to),
+			}
+		}
+	}
+	return nil
 }
 
 func unbound(r composer.Release, environment string) error {
@@ -212,7 +233,7 @@ func (c *Compiler) tested(ctx context.Context, scope orchestrator.Scope) (regist
 		return state, &orchestrator.Refusal{
 			Reason: fmt.Sprintf("deployment %s is still %s", latest.ID, latest.Status), Hint: "wait for its end",
 		}
-	case latest.Status == orchestrator.StatusFailed || len(latest.Residue) > 0:
+	case unsettled(latest):
 		return state, &orchestrator.Refusal{
 			Reason: fmt.Sprintf("the last deployment to %s, %s, ended %s", scope.Environment, latest.ID, latest.Status), Hint: deploy,
 		}
@@ -222,6 +243,19 @@ func (c *Compiler) tested(ctx context.Context, scope orchestrator.Scope) (regist
 		}
 	}
 	return state, nil
+}
+
+// unsettled says that a deployment may have left its environment neither as it
+// was nor as it was to be.
+func unsettled(d orchestrator.Deployment) bool {
+	switch {
+	case d.Status == orchestrator.StatusFailed, len(d.Residue) > 0:
+		return true
+	case d.Status == orchestrator.StatusCanceled:
+		return !d.StartedAt.IsZero() && d.OnFailure != orchestrator.OnFailureRollback
+	default:
+		return false
+	}
 }
 
 // Promotion checks a promotion and writes its record. Whoever calls it then

@@ -11,6 +11,8 @@
 package contract
 
 import (
+	"time"
+
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
@@ -267,6 +269,7 @@ type StatusInput struct {
 // Prepared answers PrepareDeployment.
 type Prepared struct {
 	Input DeploymentInput `json:"input"`
+	Nodes int             `json:"nodes"` // of the graph, or of what is destroyed
 	// Approvals that are still missing; 0 lets the deployment run.
 	ApprovalsMissing int    `json:"approvalsMissing,omitempty"`
 	Reason           string `json:"reason,omitempty"`
@@ -279,6 +282,19 @@ type PrepareInput struct {
 	Deployment string `json:"deployment"`
 	Principal  string `json:"principal"`
 }
+
+// WorkflowTaskTimeout is how long a worker may be silent over one decision
+// before it is given to another. It bounds the stall after a worker's death;
+// the server's default is 10 s. A decision that first replays a long history
+// needs longer: see ReplayTime.
+const WorkflowTaskTimeout = 2500 * time.Millisecond
+
+// ReplayTime is what WorkflowTaskTimeout grows by for each node of a graph, up
+// to MaxWorkflowTaskTimeout.
+const (
+	ReplayTime             = 2 * time.Millisecond
+	MaxWorkflowTaskTimeout = 20 * time.Second
+)
 
 // DescribeInput asks how a Deployment workflow ended, if it did.
 type DescribeInput struct {

@@ -111,6 +111,11 @@ func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) err
 	if err != nil || revision == 0 || earlier.Action != run.Action {
 		return err
 	}
+	// Attempts of one activity only grow. One that was given up and comes late
+	// must not take the node from the one that works on it now.
+	if earlier.Status == orchestrator.NodeRunning && earlier.Attempt > run.Attempt {
+		return fmt.Errorf("attempt %d is at work, this is attempt %d: %w", earlier.Attempt, run.Attempt, ErrFenced)
+	}
 	run.Failures, run.Created, run.BeforeRef = earlier.Failures, earlier.Created, earlier.BeforeRef
 	run.Changed = earlier.Changed || earlier.Status == orchestrator.NodeRunning && run.Action != orchestrator.StepObserve
 	run.Replaced = earlier.Replaced
