@@ -33,7 +33,8 @@ func (s *Steps) apply(
 	if err != nil {
 		return commit, contract.StepResult{}, err
 	}
-	if err := s.lookFirst(ctx, j, req); err != nil {
+	created, err := s.lookFirst(ctx, j, req)
+	if err != nil {
 		return commit, contract.StepResult{}, err
 	}
 	preview, err := s.Engine.Preview(ctx, req)
@@ -48,6 +49,15 @@ func (s *Steps) apply(
 	if status == orchestrator.NodeReady {
 		if err := s.approved(ctx, j, preview.Changes, commit.ChangeDigest); err != nil {
 			commit.Changed = false
+			return commit, contract.StepResult{}, err
+		}
+	}
+	if commit.Changed {
+		intent := registry.Intent{
+			Created: created, Counts: commit.Counts, ChangeDigest: commit.ChangeDigest,
+			Graph: j.in.GraphDigest, Inputs: inputs,
+		}
+		if err := s.Registry.Intend(ctx, &j.attempt, intent); err != nil {
 			return commit, contract.StepResult{}, err
 		}
 	}
@@ -73,24 +83,26 @@ func (s *Steps) apply(
 	}, nil
 }
 
-// lookFirst observes a node whose last step was cut off, so that a state that
+// lookFirst observes a node that no engine was asked for yet, to know whether
+// it will be made, and a node whose last step was cut off, so that a state that
 // cannot be read stops the node before anything is planned on it.
-func (s *Steps) lookFirst(ctx context.Context, j *job, req engine.Request) error {
-	if !j.attempt.Interrupted {
-		return nil
+func (s *Steps) lookFirst(ctx context.Context, j *job, req engine.Request) (created bool, err error) {
+	head := j.attempt.Head
+	untried := head == nil || (head.InputsRef == "" && head.Intended == "")
+	if !untried && !j.attempt.Interrupted {
+		return false, nil
 	}
-	_, err := s.Engine.Observe(ctx, req)
-	return err
+	seen, err := s.Engine.Observe(ctx, req)
+	return untried && !seen.Exists, err
 }
 
-// withTimeout lets an engine stop cleanly when its definition's time is up.
+// withTimeout lets an engine stop cleanly when its time is up.
 func withTimeout(ctx context.Context, d catalog.Duration) (context.Context, context.CancelFunc) {
-	if d == 0 {
-		return context.WithCancel(ctx)
-	}
 	timeout := time.Duration(d)
-	err := fmt.Errorf("the definition's timeout of %s is over", timeout)
-	return context.WithTimeoutCause(ctx, timeout, err)
+	if timeout == 0 {
+		timeout = contract.DefaultStepTimeout
+	}
+	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the timeout of %s is over", timeout))
 }
 
 // overTime tells a step that ran out of its definition's time from one that was
@@ -118,11 +130,13 @@ func (s *Steps) prepare(ctx context.Context, j *job) (engine.Request, []registry
 	live := s.liveOutputs(ctx, j.deployment.Scope)
 	values := make([]registry.OutputValue, 0, len(j.node.Inputs))
 	for _, in := range j.node.Inputs {
-		v, err := resolve(in, live.lookup, s.secret(ctx))
+		v, err := resolve(in, live.lookup, s.secret(ctx, j.deployment.Team))
 		if err != nil {
 			return req, nil, err
 		}
-		value := registry.OutputValue{Name: in.Name, Type: string(in.Type), Value: v, Sensitive: sensitive(in)}
+		// What an output is now counts, not what it was when the graph was made.
+		secret := sensitive(in) || live.sensitive(in.Value)
+		value := registry.OutputValue{Name: in.Name, Type: string(in.Type), Value: v, Sensitive: secret}
 		give(&req, value)
 		values = append(values, value)
 	}
@@ -150,9 +164,10 @@ func give(req *engine.Request, v registry.OutputValue) {
 
 func sensitive(in composer.NodeInput) bool { return in.Sensitive || in.Value.Sensitive() }
 
-func (s *Steps) secret(ctx context.Context) func(string) (string, error) {
+// secret looks up what belongs to a team.
+func (s *Steps) secret(ctx context.Context, team string) func(string) (string, error) {
 	return func(ref string) (string, error) {
-		v, err := s.Secrets.Resolve(ctx, ref)
+		v, err := s.Secrets.Resolve(ctx, team, ref)
 		if err != nil {
 			return "", &inputError{err}
 		}
@@ -165,48 +180,67 @@ type liveOutputs struct {
 	ctx      context.Context //nolint:containedctx // lives as long as one step
 	registry *registry.Registry
 	scope    orchestrator.Scope
-	nodes    map[string]map[string]any
+	nodes    map[string]map[string]registry.OutputValue
 }
 
 func (s *Steps) liveOutputs(ctx context.Context, scope orchestrator.Scope) *liveOutputs {
-	return &liveOutputs{ctx: ctx, registry: s.Registry, scope: scope, nodes: map[string]map[string]any{}}
+	return &liveOutputs{ctx: ctx, registry: s.Registry, scope: scope, nodes: map[string]map[string]registry.OutputValue{}}
 }
 
 // lookup returns the whole output that a reference names; the path into it is
 // the expression's to follow.
 func (l *liveOutputs) lookup(ref composer.Reference) (any, error) {
-	scope := l.scope
-	if ref.External() {
-		scope.Team, scope.Application = ref.Team, ref.Application
-	}
-	key := scope.String() + "/" + ref.Node
-	outputs, known := l.nodes[key]
-	if !known {
-		head, err := l.registry.Head(l.ctx, scope, ref.Node)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil, &inputError{fmt.Errorf("%s is not deployed in %s, so its output %s is not there", ref.Node, scope.Environment, ref.Output)}
-		}
-		if err != nil {
-			return nil, err
-		}
-		values, err := l.registry.RevealOutputs(l.ctx, head)
-		if err != nil {
-			return nil, err
-		}
-		outputs = make(map[string]any, len(values))
-		for _, v := range values {
-			outputs[v.Name] = v.Value
-		}
-		l.nodes[key] = outputs
+	outputs, err := l.node(ref)
+	if err != nil {
+		return nil, err
 	}
 	value, given := outputs[ref.Output]
 	if !given {
 		return nil, &inputError{fmt.Errorf("%s gives no output %s; it gives %s", ref.Node, ref.Output, names(outputs))}
 	}
-	return value, nil
+	return value.Value, nil
 }
 
-func names(outputs map[string]any) string {
+// sensitive says whether an expression that was resolved holds a sensitive
+// output.
+func (l *liveOutputs) sensitive(e composer.Expression) bool {
+	for _, ref := range e.References() {
+		if outputs, err := l.node(ref); err == nil && outputs[ref.Output].Sensitive {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *liveOutputs) node(ref composer.Reference) (map[string]registry.OutputValue, error) {
+	scope := l.scope
+	if ref.External() {
+		scope.Team, scope.Application = ref.Team, ref.Application
+	}
+	key := scope.String() + "/" + ref.Node
+	if outputs, known := l.nodes[key]; known {
+		return outputs, nil
+	}
+	head, err := l.registry.Head(l.ctx, scope, ref.Node)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, &inputError{fmt.Errorf("%s is not deployed in %s, so its output %s is not there", ref.Node, scope.Environment, ref.Output)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	values, err := l.registry.RevealOutputs(l.ctx, head)
+	if err != nil {
+		return nil, err
+	}
+	outputs := make(map[string]registry.OutputValue, len(values))
+	for _, v := range values {
+		outputs[v.Name] = v
+	}
+	l.nodes[key] = outputs
+	return outputs, nil
+}
+
+func names[V any](outputs map[string]V) string {
 	if len(outputs) == 0 {
 		return "none"
 	}

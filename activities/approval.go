@@ -10,44 +10,117 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/internal/canonical"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/store"
 )
 
+// bound says that a deployment may do no more than was approved. One with
+// AutoApprove takes what it finds, unless others than its principal have a say.
+func (j *job) bound() bool {
+	d := j.deployment
+	return d.PlanID != "" && (!d.AutoApprove || d.ApprovalsRequired > 0)
+}
+
 // approved compares what a step is about to do with what was approved: it must
-// be a part of it. A deployment with AutoApprove takes what it finds.
+// be a part of it.
 func (s *Steps) approved(ctx context.Context, j *job, changes []orchestrator.Change, digest string) error {
-	if j.deployment.AutoApprove || j.deployment.PlanID == "" || len(changes) == 0 || j.in.Approved == digest {
+	if !j.bound() || len(changes) == 0 || j.in.Approved == digest {
 		return nil
 	}
-	plan, err := s.Registry.NodePlan(ctx, j.deployment.PlanID, j.in.Node)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	plan, err := s.nodePlan(ctx, j)
+	if err != nil {
 		return err
 	}
 	for _, change := range changes {
 		if why := covered(change, plan.Changes); why != "" {
 			return &notApprovedError{digest: digest, message: fmt.Sprintf(
-				"the change is not what plan %s shows: %s; approve it as it is now, or reject it", j.deployment.PlanID, why)}
+				"the change is not what plan %s shows: %s; approve it as it is now, or reject it", plan.id, why)}
 		}
 	}
 	return nil
 }
 
-// removalApproved refuses to take out a node whose removal no plan showed.
-func (s *Steps) removalApproved(ctx context.Context, j *job) error {
-	const digest = "removal"
-	if j.deployment.AutoApprove || j.deployment.PlanID == "" || j.in.Approved == digest {
-		return nil
-	}
+// shown is what a deployment's plan shows of one node: nothing, where it does
+// not name it.
+type shown struct {
+	orchestrator.NodePlan
+	id string // the plan's
+}
+
+func (s *Steps) nodePlan(ctx context.Context, j *job) (shown, error) {
 	plan, err := s.Registry.NodePlan(ctx, j.deployment.PlanID, j.in.Node)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
+	if errors.Is(err, store.ErrNotFound) {
+		err = nil
 	}
-	if plan.Remove {
-		return nil
+	return shown{NodePlan: plan, id: j.deployment.PlanID}, err
+}
+
+// removalApproved refuses to take a node out beyond what the plan shows: that
+// it goes, that its resources stay or go with it, and which ones. The digest is
+// that of what it would do.
+func (s *Steps) removalApproved(ctx context.Context, j *job) (digest string, err error) {
+	if !j.bound() {
+		return "", nil
 	}
-	return &notApprovedError{digest: digest, message: fmt.Sprintf(
-		"plan %s does not show that %s goes away; approve its removal, or reject it", j.deployment.PlanID, j.in.Node)}
+	removal := removal{Retain: j.node.DeletionPolicy == catalog.RetainPolicy}
+	if !removal.Retain {
+		if removal.Changes, err = s.destruction(ctx, j); err != nil {
+			return "", err
+		}
+	}
+	if digest, err = canonical.Digest(removal); err != nil || j.in.Approved == digest {
+		return digest, err
+	}
+	plan, err := s.nodePlan(ctx, j)
+	if err != nil {
+		return digest, err
+	}
+	if why := removal.beyond(plan, j.in.Node); why != "" {
+		return digest, &notApprovedError{
+			digest: digest, message: fmt.Sprintf("plan %s %s; approve its removal as it is now, or reject it", plan.id, why),
+		}
+	}
+	return digest, nil
+}
+
+// removal is what taking a node out does.
+type removal struct {
+	Retain  bool                  `json:"retain"`
+	Changes []orchestrator.Change `json:"changes"`
+}
+
+// beyond says in what a removal is not what a plan shows; empty when it is.
+func (r removal) beyond(plan shown, node string) string {
+	switch {
+	case !plan.Remove:
+		return fmt.Sprintf("does not show that %s goes away", node)
+	case plan.Retain && !r.Retain:
+		return fmt.Sprintf("shows that the resources of %s stay, and now they would be deleted", node)
+	case r.Retain && !plan.Retain:
+		return fmt.Sprintf("shows that the resources of %s are deleted, and now they would stay", node)
+	}
+	for _, change := range r.Changes {
+		if why := covered(change, plan.Changes); why != "" {
+			return fmt.Sprintf("does not show all that goes with %s: %s", node, why)
+		}
+	}
+	return ""
+}
+
+// destruction previews what destroying a node deletes.
+func (s *Steps) destruction(ctx context.Context, j *job) (changes []orchestrator.Change, err error) {
+	ctx, cancel := withTimeout(ctx, j.node.Timeouts.Destroy)
+	defer cancel()
+	defer func() { err = overTime(ctx, s.Engine.Name(), err) }()
+	req, err := s.last(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	req.Destroy = true
+	preview, err := s.Engine.Preview(ctx, req)
+	return preview.Changes, err
 }
 
 // covered says in what a change goes beyond the approved ones; empty when it
@@ -59,6 +132,9 @@ func covered(change orchestrator.Change, approved []orchestrator.Change) string 
 		}
 		if a.Action != change.Action {
 			return fmt.Sprintf("%s would be %sd, the plan says %s", change.Address, change.Action, a.Action)
+		}
+		if change.Action == orchestrator.ActionDelete {
+			return "" // whatever it is like by now, it goes
 		}
 		return coveredAttributes(change, a)
 	}

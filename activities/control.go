@@ -16,8 +16,8 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
 
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/compile"
@@ -30,7 +30,13 @@ import (
 type Control struct {
 	Registry *registry.Registry
 	Compiler *compile.Compiler
-	Temporal client.Client
+	Temporal Describer
+	Queues   QueueDescriber
+}
+
+// Describer looks at a workflow; a Temporal client does.
+type Describer interface {
+	DescribeWorkflowExecution(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error)
 }
 
 // Registrar is what a worker offers for registration.
@@ -41,6 +47,7 @@ type Registrar interface {
 // Register makes the activities known to a worker.
 func (c *Control) Register(w Registrar) {
 	for name, a := range map[string]any{
+		contract.ActivityOpenDeployments:   c.OpenDeployments,
 		contract.ActivityAcceptDeployment:  c.AcceptDeployment,
 		contract.ActivityAcceptPromotion:   c.AcceptPromotion,
 		contract.ActivityPrepareDeployment: c.PrepareDeployment,
@@ -49,16 +56,17 @@ func (c *Control) Register(w Registrar) {
 		contract.ActivityFinishDeployment:  c.FinishDeployment,
 		contract.ActivityDescribeRun:       c.DescribeRun,
 		contract.ActivityFinishPlan:        c.FinishPlan,
+		contract.ActivityServed:            c.Served,
 	} {
 		w.RegisterActivityWithOptions(a, activity.RegisterOptions{Name: name})
 	}
 }
 
 // AcceptDeployment writes the record of a request and returns its id. The same
-// request id gets the same deployment.
-func (c *Control) AcceptDeployment(ctx context.Context, req contract.DeployRequest) (string, error) {
+// request id gets the same deployment; another request with it is refused.
+func (c *Control) AcceptDeployment(ctx context.Context, req contract.DeployRequest) (contract.AcceptResult, error) {
 	d, err := c.Registry.Accept(ctx, req, "")
-	return d.ID, toTemporal(err)
+	return contract.AcceptResult{Deployment: d.ID, Ended: d.Status.Final()}, toTemporal(err)
 }
 
 // AcceptPromotion turns a promotion record into a deployment, or records why
@@ -70,7 +78,7 @@ func (c *Control) AcceptPromotion(ctx context.Context, s contract.PromoteSignal)
 	}
 	if p.Deployment != "" || p.Refused != "" {
 		// An earlier attempt came so far, and its answer was lost.
-		return contract.AcceptPromotionResult{Deployment: p.Deployment, Environment: p.To, Refused: p.Refused}, nil
+		return c.settled(ctx, p)
 	}
 	req := compile.PromotionDeploy(p)
 	err = c.Compiler.CheckDeploy(ctx, req)
@@ -86,12 +94,27 @@ func (c *Control) AcceptPromotion(ctx context.Context, s contract.PromoteSignal)
 		return contract.AcceptPromotionResult{}, toTemporal(err)
 	}
 	err = c.Registry.SettlePromotion(ctx, store.Principal(p.Principal), p.ID, d.ID, "")
-	return contract.AcceptPromotionResult{Deployment: d.ID, Environment: d.Environment}, toTemporal(err)
+	return contract.AcceptPromotionResult{Deployment: d.ID, Environment: d.Environment, Ended: d.Status.Final()}, toTemporal(err)
 }
 
-// PrepareDeployment freezes the graph and says what is still missing.
+// settled is what became of a promotion that has an outcome.
+func (c *Control) settled(ctx context.Context, p orchestrator.Promotion) (contract.AcceptPromotionResult, error) {
+	res := contract.AcceptPromotionResult{Deployment: p.Deployment, Environment: p.To, Refused: p.Refused}
+	if p.Deployment == "" {
+		return res, nil
+	}
+	d, err := c.Registry.GetDeployment(ctx, p.Deployment)
+	res.Ended = d.Status.Final()
+	return res, toTemporal(err)
+}
+
+// PrepareDeployment freezes the graph and says what is still missing: at last,
+// workers for its engines.
 func (c *Control) PrepareDeployment(ctx context.Context, in contract.PrepareInput) (contract.Prepared, error) {
 	p, err := c.Compiler.Prepare(ctx, in.Deployment, in.Principal)
+	if err == nil && p.ApprovalsMissing == 0 && p.Waiting == "" {
+		p.Waiting, err = c.unserved(ctx, p.Queues)
+	}
 	return p, toTemporal(err)
 }
 
@@ -145,11 +168,34 @@ func (c *Control) DescribeRun(ctx context.Context, in contract.DescribeInput) (c
 	if err != nil || why == "" {
 		return contract.DescribeResult{}, toTemporal(err)
 	}
+	residue, err := c.cutOff(ctx, d)
+	if err != nil {
+		return contract.DescribeResult{}, toTemporal(err)
+	}
 	err = c.FinishDeployment(ctx, contract.FinishInput{
 		Deployment: in.Deployment, Status: orchestrator.StatusFailed, Principal: "workflow:" + contract.WorkflowApplication,
-		Error: why + "; nothing was rolled back: apply or destroy again to come to a known state",
+		Residue: residue,
+		Error:   why + "; nothing was rolled back: apply or destroy again to come to a known state",
 	})
 	return contract.DescribeResult{Ended: true, Status: orchestrator.StatusFailed}, err
+}
+
+// cutOff lists the nodes that a deployment was at work on when its workflow
+// ended without a word.
+func (c *Control) cutOff(ctx context.Context, d orchestrator.Deployment) ([]orchestrator.Residue, error) {
+	heads, err := c.Registry.Heads(ctx, d.Scope)
+	if err != nil {
+		return nil, err
+	}
+	var residue []orchestrator.Residue
+	for _, head := range heads {
+		if head.LastDeployment == d.ID && head.Status != orchestrator.NodeReady && head.Status != orchestrator.NodeReverted {
+			residue = append(residue, orchestrator.Residue{
+				Node: head.Node, Reason: "its step was cut off", Action: "apply or destroy again",
+			})
+		}
+	}
+	return residue, nil
 }
 
 // ending says how a workflow ended; empty while it runs.
@@ -171,5 +217,5 @@ func (c *Control) ending(ctx context.Context, workflowID string) (string, error)
 
 // FinishPlan closes a plan.
 func (c *Control) FinishPlan(ctx context.Context, in contract.FinishPlanInput) error {
-	return toTemporal(c.Registry.FinishPlan(ctx, store.Principal(in.Principal), in.Plan, in.Error))
+	return toTemporal(c.Registry.FinishPlan(ctx, store.Principal(in.Principal), in.Plan, in.Error, in.Failures...))
 }

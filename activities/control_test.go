@@ -89,10 +89,23 @@ func TestAcceptDeploymentTwice(t *testing.T) {
 	f := setup(t)
 	req := contract.DeployRequest{RequestID: "one", Scope: scope(), Kind: orchestrator.KindApply, AutoApprove: true, Principal: ada}
 	for range 2 {
-		id, err := control[string](f, contract.ActivityAcceptDeployment, req)
-		if err != nil || id != "alpha/shop/staging/1" {
-			t.Errorf("got %q, %v", id, err)
+		res, err := control[contract.AcceptResult](f, contract.ActivityAcceptDeployment, req)
+		if err != nil || res != (contract.AcceptResult{Deployment: "alpha/shop/staging/1"}) {
+			t.Errorf("got %+v, %v", res, err)
 		}
+	}
+	other := req
+	other.Release = "sha256:other"
+	_, err := control[contract.AcceptResult](f, contract.ActivityAcceptDeployment, other)
+	if failed := failure(t, err); failed.Type() != contract.ErrorInvalid {
+		t.Errorf("another request with the same id: %v", failed)
+	}
+	f.must(f.Registry.Finish(t.Context(), contract.FinishInput{
+		Deployment: "alpha/shop/staging/1", Status: orchestrator.StatusFailed, Principal: ada,
+	}))
+	res, err := control[contract.AcceptResult](f, contract.ActivityAcceptDeployment, req)
+	if err != nil || res != (contract.AcceptResult{Deployment: "alpha/shop/staging/1", Ended: true}) {
+		t.Errorf("once it is over: %+v, %v", res, err)
 	}
 }
 
@@ -215,6 +228,12 @@ func TestAcceptPromotion(t *testing.T) {
 		f.must(err)
 		if stored.Deployment != want.Deployment || stored.Refused != "" {
 			t.Errorf("record: %+v", stored)
+		}
+		f.must(f.Registry.Finish(t.Context(), contract.FinishInput{Deployment: want.Deployment, Status: orchestrator.StatusFailed, Principal: ada}))
+		res, err := control[contract.AcceptPromotionResult](f, contract.ActivityAcceptPromotion, contract.PromoteSignal{Promotion: promotion})
+		want.Ended = true
+		if diff := cmp.Diff(want, res); err != nil || diff != "" {
+			t.Errorf("once it is over (%v) (-want +got):\n%s", err, diff)
 		}
 	})
 	t.Run("no record", func(t *testing.T) {

@@ -18,7 +18,9 @@ import (
 )
 
 // toTemporal is the one place where an error of the control activities becomes
-// Temporal's, with an explicit answer to whether another try can help.
+// Temporal's, with an explicit answer to whether another try can help. Causes
+// stay here: Temporal would keep their texts, which nobody has looked through
+// for secrets.
 func toTemporal(err error) error {
 	var refused *orchestrator.Refusal
 	var problems manifest.Problems
@@ -27,12 +29,14 @@ func toTemporal(err error) error {
 	case err == nil, errors.As(err, &app):
 		return err
 	case errors.Is(err, store.ErrNotFound):
-		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorNotFound, err)
+		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorNotFound, nil)
 	case errors.As(err, &refused), errors.As(err, &problems), errors.Is(err, store.ErrLimit),
 		errors.Is(err, registry.ErrDeploymentID), errors.Is(err, registry.ErrPlanClosed):
-		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
+		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, nil)
+	case errors.Is(err, registry.ErrFenced):
+		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorFenced, nil)
 	default:
-		return temporal.NewApplicationErrorWithCause(err.Error(), "internal", err)
+		return temporal.NewApplicationError(err.Error(), "internal")
 	}
 }
 
@@ -79,16 +83,16 @@ func stepFailure(err error, ne orchestrator.NodeError, failures int) error {
 	var unapproved *notApprovedError
 	switch {
 	case errors.As(err, &unapproved):
-		return temporal.NewNonRetryableApplicationError(ne.Message, contract.ErrorNotApproved, err, unapproved.digest)
+		return temporal.NewNonRetryableApplicationError(ne.Message, contract.ErrorNotApproved, nil, unapproved.digest)
 	case ne.Class == string(engine.Canceled):
 		return temporal.NewCanceledError()
 	case errors.Is(err, registry.ErrFenced):
-		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorFenced, err)
+		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorFenced, nil)
 	case !ne.Retryable || failures >= contract.StepFailures:
-		return temporal.NewNonRetryableApplicationError(describe(ne), ne.Class, err)
+		return temporal.NewNonRetryableApplicationError(describe(ne), ne.Class, nil)
 	}
 	return temporal.NewApplicationErrorWithOptions(describe(ne), ne.Class, temporal.ApplicationErrorOptions{
-		Cause: err, NextRetryDelay: time.Second << (failures - 1),
+		NextRetryDelay: time.Second << (failures - 1),
 	})
 }
 

@@ -65,7 +65,7 @@ func setup(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{
 		t: t, dir: t.TempDir(), engine: newTiny(), stop: make(chan struct{}),
-		vault: map[string]string{"NESTOR_SECRET_DB": canary, "NESTOR_SECRET_CLOUD": canary + "-cloud"},
+		vault: map[string]string{"NESTOR_SECRET_ALPHA__DB": canary, "NESTOR_CREDENTIAL_CLOUD": canary + "-cloud"},
 	}
 	var err error
 	f.Records, err = records.Open(t.Context(), f.dir)
@@ -83,7 +83,7 @@ func setup(t *testing.T) *fixture {
 		Metadata: orchestrator.EnvironmentMetadata{Name: "staging"},
 		Spec: orchestrator.EnvironmentSpec{
 			Provider: "local", Engines: []string{"tiny"},
-			Credentials: map[string]string{"CLOUD_KEY": "secret://env/NESTOR_SECRET_CLOUD"},
+			Credentials: map[string]string{"CLOUD_KEY": "secret://env/NESTOR_CREDENTIAL_CLOUD"},
 		},
 	}, -1)
 	f.must(err)
@@ -123,7 +123,7 @@ func nodes() []composer.Node {
 		{
 			ID: database, Definition: "db", Version: "1.0.0", DefinitionDigest: "sha256:db", Engine: "tiny", InputDigest: "sha256:in",
 			Inputs: []composer.NodeInput{
-				{Name: "password", Type: catalog.TypeString, Sensitive: true, Value: composer.Expression{Kind: composer.ExprSecret, Secret: "secret://env/NESTOR_SECRET_DB"}},
+				{Name: "password", Type: catalog.TypeString, Sensitive: true, Value: composer.Expression{Kind: composer.ExprSecret, Secret: "secret://env/NESTOR_SECRET_ALPHA__DB"}},
 				{Name: "size", Type: catalog.TypeString, Value: literal("small")},
 			},
 			Outputs: []catalog.Field{

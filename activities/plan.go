@@ -46,11 +46,25 @@ func (s *Steps) PlanNode(ctx context.Context, in contract.PlanNodeInput) (contra
 		np.Error = describe(*ne)
 		res.Error = np.Error
 	}
-	if !preview.Empty() {
+	whole, headErr := s.whole(ctx, plan.Scope, in.Node)
+	if headErr != nil {
+		return res, toTemporal(headErr)
+	}
+	if !preview.Empty() || !whole {
 		res.Unknown = changing(node, preview)
 	}
 	err = s.Registry.PutNodePlan(ctx, store.Principal(principal(s.Engine)), in.Plan, np)
 	return res, toTemporal(err)
+}
+
+// whole says that a node has outputs that its dependents can have. One whose
+// every apply failed has none, also when there is nothing left to change.
+func (s *Steps) whole(ctx context.Context, scope orchestrator.Scope, node string) (bool, error) {
+	head, err := s.Registry.Head(ctx, scope, node)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return head.OutputsRef != "", err
 }
 
 // changing lists the outputs that will or may have another value after the
@@ -115,7 +129,7 @@ func (s *Steps) plannedInputs(
 			req.Unknown[in.Name] = "known after " + firstUnknown(in.Value, known)
 			continue
 		}
-		v, err := resolve(in, live.lookup, s.secret(ctx))
+		v, err := resolve(in, live.lookup, s.secret(ctx, scope.Team))
 		if err != nil {
 			return err
 		}
@@ -135,7 +149,7 @@ func firstUnknown(e composer.Expression, known func(composer.Reference) bool) st
 
 // recordedInputs are those of the last apply.
 func (s *Steps) recordedInputs(ctx context.Context, head orchestrator.NodeHead, req *engine.Request) error {
-	inputs, err := s.Registry.RevealInputs(ctx, head)
+	inputs, err := s.Registry.RevealInputs(ctx, head, head.GraphDigest)
 	if err != nil {
 		return err
 	}

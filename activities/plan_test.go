@@ -159,7 +159,7 @@ func TestPlanNodeRemove(t *testing.T) {
 	graph := f.graph(nil)
 	f.upstream()
 	f.engine.did()
-	delete(f.vault, "NESTOR_SECRET_DB") // it uses what was recorded
+	delete(f.vault, "NESTOR_SECRET_ALPHA__DB") // it uses what was recorded
 	_, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph, Remove: true})
 	f.must(err)
 	if _, req := f.engine.did(); !req.Destroy || req.Inputs["password"] != canary {
@@ -192,8 +192,8 @@ func TestPlanNodeFailures(t *testing.T) {
 			node: database, want: "db.main: no such size", reason: "it is shown with the plan",
 		},
 		"no secret": {
-			upset: func(f *fixture) { delete(f.vault, "NESTOR_SECRET_DB") },
-			node:  database, want: "NESTOR_SECRET_DB", reason: "it is shown with the plan",
+			upset: func(f *fixture) { delete(f.vault, "NESTOR_SECRET_ALPHA__DB") },
+			node:  database, want: "NESTOR_SECRET_ALPHA__DB", reason: "it is shown with the plan",
 		},
 		"no upstream": {node: app, want: "web.database is not deployed", reason: "it is shown with the plan"},
 		"transient": {

@@ -15,8 +15,8 @@ import (
 // remove takes a node out that its graph no longer has: destroyed, or left to
 // itself where its definition says retain.
 func (s *Steps) remove(ctx context.Context, j *job) (registry.Commit, contract.StepResult, error) {
-	if err := s.removalApproved(ctx, j); err != nil {
-		return registry.Commit{}, contract.StepResult{}, err
+	if digest, err := s.removalApproved(ctx, j); err != nil {
+		return registry.Commit{ChangeDigest: digest}, contract.StepResult{}, err
 	}
 	if j.node.DeletionPolicy != catalog.RetainPolicy {
 		return s.destroy(ctx, j)
@@ -52,15 +52,24 @@ func (s *Steps) observe(ctx context.Context, j *job) (registry.Commit, contract.
 	if err != nil {
 		return registry.Commit{}, contract.StepResult{}, err
 	}
-	if seen.Exists {
-		return registry.Commit{Status: orchestrator.NodeUncertain},
-			contract.StepResult{Status: orchestrator.NodeUncertain, Exists: true}, nil
+	run := j.attempt.Run
+	res := contract.StepResult{
+		Status: orchestrator.NodeObserved, Exists: seen.Exists, Created: run.Created, Replaced: run.Replaced,
 	}
-	// A node that this deployment's graph brought, and of which nothing is
-	// there, is no node any more.
-	brought := j.attempt.Head != nil && j.attempt.Head.GraphDigest == j.in.GraphDigest
-	return registry.Commit{Status: orchestrator.NodeDestroyed, DeleteHead: brought},
-		contract.StepResult{Status: orchestrator.NodeDestroyed}, nil
+	commit := registry.Commit{}
+	switch {
+	case !seen.Exists:
+		// A node that this deployment's graph brought, and of which nothing is
+		// there, is no node any more.
+		res.Status = orchestrator.NodeDestroyed
+		commit.DeleteHead = j.attempt.Head != nil && j.attempt.Head.GraphDigest == j.in.GraphDigest
+	case !run.Created && run.BeforeRef == "":
+		// It was there before any graph knew of it, and is let go again: no
+		// later removal may take it for ours.
+		commit.DeleteHead = true
+	}
+	commit.Status = res.Status
+	return commit, res, nil
 }
 
 // last is a request for what was applied last: with the inputs that were
@@ -76,7 +85,7 @@ func (s *Steps) last(ctx context.Context, j *job) (engine.Request, error) {
 		return req, nil
 	}
 	req.Address, req.Backend = head.Address, s.backend(head.Backend)
-	inputs, err := s.Registry.RevealInputs(ctx, *head)
+	inputs, err := s.Registry.RevealInputs(ctx, *head, j.in.GraphDigest)
 	if err != nil {
 		return req, err
 	}

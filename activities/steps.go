@@ -14,6 +14,7 @@ import (
 
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/composer"
+	"github.com/HatiCode/nestor/internal/secretref"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/orchestrator/registry"
@@ -21,9 +22,10 @@ import (
 )
 
 // Secrets resolves a secret reference ("secret://<source>/<path>") to its
-// value, at the moment it is needed.
+// value, at the moment it is needed, if it belongs to owner: a team, or
+// secretref.Platform.
 type Secrets interface {
-	Resolve(ctx context.Context, ref string) (string, error)
+	Resolve(ctx context.Context, owner, ref string) (string, error)
 }
 
 // Bundles gives a bundle's files as a read-only directory.
@@ -76,9 +78,8 @@ func (s *Steps) RunStep(ctx context.Context, in contract.StepInput) (contract.St
 		return contract.StepResult{}, toTemporal(err)
 	}
 	commit, res, err := s.act(ctx, j)
-	closing := j.log.close()
-	if err == nil {
-		err = closing
+	if lost := j.log.close(); lost != nil {
+		activity.GetLogger(ctx).Error("a part of the engine's log could not be stored", "node", in.Node, "error", lost)
 	}
 	// What was done is recorded even when the step itself was canceled.
 	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
@@ -100,6 +101,9 @@ func (s *Steps) open(ctx context.Context, in contract.StepInput) (*job, error) {
 	d, err := s.Registry.GetDeployment(ctx, in.Deployment)
 	if err != nil {
 		return nil, err
+	}
+	if d.Status.Final() {
+		return nil, fmt.Errorf("deployment %s is over: %w", d.ID, registry.ErrFenced)
 	}
 	environment, _, err := s.Registry.GetEnvironment(ctx, d.Environment)
 	if err != nil {
@@ -158,6 +162,9 @@ func (s *Steps) act(ctx context.Context, j *job) (registry.Commit, contract.Step
 // fail records a step that did not succeed and turns its error into Temporal's.
 func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) error {
 	ne := nodeError(err)
+	if ne.Class == contract.ErrorNotApproved {
+		return s.pause(ctx, j, c.ChangeDigest, *ne, err)
+	}
 	c.Status = orchestrator.NodeFailed
 	if ne.Class == string(engine.Canceled) {
 		c.Status = orchestrator.NodeUncertain
@@ -165,7 +172,7 @@ func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) 
 	var failure error
 	if c.Status == orchestrator.NodeUncertain && stopping(ctx) {
 		ne.Retryable, ne.Message = true, "the worker stopped; the step goes on with another"
-		failure = temporal.NewApplicationErrorWithCause(ne.Message, errorStopped, err)
+		failure = temporal.NewApplicationError(ne.Message, errorStopped)
 	} else {
 		j.attempt.Run.Failures++
 		failure = stepFailure(err, *ne, j.attempt.Run.Failures)
@@ -181,6 +188,22 @@ func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) 
 		return stepFailure(commitErr, *nodeError(commitErr), 1)
 	}
 	return failure
+}
+
+// pause records a step that waits for a decision. It has changed nothing: the
+// head says again what it said before.
+func (s *Steps) pause(ctx context.Context, j *job, digest string, ne orchestrator.NodeError, err error) error {
+	c := registry.Commit{Status: orchestrator.NodePending, ChangeDigest: digest, Error: &ne, Paused: true}
+	if before := j.attempt.Head; before != nil {
+		head := *before
+		c.Head = &head
+	} else {
+		c.DeleteHead = true
+	}
+	if commitErr := s.Registry.Commit(ctx, j.attempt, c); commitErr != nil {
+		return stepFailure(commitErr, *nodeError(commitErr), 1)
+	}
+	return stepFailure(err, ne, 1)
 }
 
 // errorStopped is the type of the error with which a step leaves a worker that
@@ -258,7 +281,7 @@ func (s *Steps) request(ctx context.Context, node composer.Node, scope orchestra
 		req.Outputs = append(req.Outputs, engine.OutputSpec{Name: o.Name, Type: string(o.Type), Sensitive: o.Sensitive})
 	}
 	for name, ref := range env.Spec.Credentials {
-		value, err := s.Secrets.Resolve(ctx, ref)
+		value, err := s.Secrets.Resolve(ctx, secretref.Platform, ref)
 		if err != nil {
 			return req, &inputError{fmt.Errorf("credential %s of environment %s: %w", name, env.Metadata.Name, err)}
 		}

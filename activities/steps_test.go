@@ -35,8 +35,8 @@ func TestApply(t *testing.T) {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
 	calls, req := f.engine.did()
-	if diff := cmp.Diff([]string{"preview", "apply"}, calls); diff != "" {
-		t.Errorf("a first step has nothing to observe (-want +got):\n%s", diff)
+	if diff := cmp.Diff([]string{"observe", "preview", "apply"}, calls); diff != "" {
+		t.Errorf("a first step looks whether something is there (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(map[string]any{"size": "small", "password": canary}, req.Inputs); diff != "" {
 		t.Errorf("the engine's inputs (-want +got):\n%s", diff)
@@ -66,7 +66,7 @@ func TestApply(t *testing.T) {
 	if run.Status != orchestrator.NodeReady || run.ChangeDigest == "" || run.Counts.Create != 1 || run.Lease == nil || run.Lease.PID != 7 {
 		t.Errorf("run: %+v", run)
 	}
-	if log := strings.Join(f.chunks(id), ""); log != "preview web.database\napply web.database\n" {
+	if log := strings.Join(f.chunks(id), ""); log != "observe web.database\npreview web.database\napply web.database\n" {
 		t.Errorf("log: %q", log)
 	}
 	f.noSecrets()
@@ -137,20 +137,33 @@ func TestWhatANodeCannotBeGiven(t *testing.T) {
 			change: func(app, _ *composer.Node) {
 				app.Inputs[0] = composer.NodeInput{
 					Name: "host", Type: catalog.TypeInteger, Sensitive: true,
-					Value: composer.Expression{Kind: composer.ExprSecret, Secret: "secret://env/NESTOR_SECRET_DB"},
+					Value: composer.Expression{Kind: composer.ExprSecret, Secret: "secret://env/NESTOR_SECRET_ALPHA__DB"},
 				}
 			},
 			want: []string{"input host", "not shown"}, reason: "the message does not repeat it",
 		},
 		"missing secret": {
 			change: func(app, _ *composer.Node) {
-				app.Inputs[0].Value = composer.Expression{Kind: composer.ExprSecret, Secret: "secret://env/NESTOR_SECRET_NONE"}
+				app.Inputs[0].Value = composer.Expression{Kind: composer.ExprSecret, Secret: "secret://env/NESTOR_SECRET_ALPHA__NONE"}
 			},
-			want: []string{"NESTOR_SECRET_NONE"}, reason: "the worker does not have it",
+			want: []string{"NESTOR_SECRET_ALPHA__NONE"}, reason: "the worker does not have it",
+		},
+		"other team's secret": {
+			change: func(app, _ *composer.Node) {
+				app.Inputs[0].Value = composer.Expression{Kind: composer.ExprSecret, Secret: "secret://env/NESTOR_SECRET_BETA__DB"}
+			},
+			upset: func(f *fixture) { f.vault["NESTOR_SECRET_BETA__DB"] = canary },
+			want:  []string{"not team alpha's", "NESTOR_SECRET_ALPHA__<NAME>"}, reason: "a worker serves all teams",
+		},
+		"credential as a secret": {
+			change: func(app, _ *composer.Node) {
+				app.Inputs[0].Value = composer.Expression{Kind: composer.ExprSecret, Secret: "secret://env/NESTOR_CREDENTIAL_CLOUD"}
+			},
+			want: []string{"not team alpha's"}, reason: "credentials are the platform's",
 		},
 		"missing credential": {
-			upset: func(f *fixture) { delete(f.vault, "NESTOR_SECRET_CLOUD") },
-			want:  []string{"credential CLOUD_KEY of environment staging", "NESTOR_SECRET_CLOUD"}, reason: "the environment asks for it",
+			upset: func(f *fixture) { delete(f.vault, "NESTOR_CREDENTIAL_CLOUD") },
+			want:  []string{"credential CLOUD_KEY of environment staging", "NESTOR_CREDENTIAL_CLOUD"}, reason: "the environment asks for it",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -286,7 +299,7 @@ func TestCancelIsUncertain(t *testing.T) {
 	if head, run := f.head(database), f.run(id); head.Status != orchestrator.NodeUncertain || run.Status != orchestrator.NodeUncertain || run.Error.Class != string(engine.Canceled) {
 		t.Errorf("head %s, run %+v", head.Status, run)
 	}
-	f.wantDid("until it was canceled", "preview", "apply")
+	f.wantDid("until it was canceled", "observe", "preview", "apply")
 
 	f.options = worker.Options{}
 	f.engine.during = failing("", nil)
@@ -358,8 +371,9 @@ func (f *fixture) kill(ctx context.Context, deployment, graph string) {
 	f.t.Helper()
 	run := orchestrator.NodeRun{Deployment: deployment, Node: database, Action: orchestrator.StepApply, Attempt: 1}
 	head := orchestrator.NodeHead{Engine: "tiny", Address: scope().String() + "/" + database, GraphDigest: graph}
-	_, err := f.Registry.Begin(ctx, "worker:tiny", scope(), run, head)
+	attempt, err := f.Registry.Begin(ctx, "worker:tiny", scope(), run, head)
 	f.must(err)
+	f.must(f.Registry.Intend(ctx, &attempt, registry.Intent{Created: true, Graph: graph}))
 }
 
 func TestKilledBetweenApplyAndCommit(t *testing.T) {
@@ -505,16 +519,16 @@ var _ activities.Secrets = secrets{}
 
 type secrets map[string]string
 
-func (s secrets) Resolve(_ context.Context, ref string) (string, error) { return s[ref], nil }
+func (s secrets) Resolve(_ context.Context, _, ref string) (string, error) { return s[ref], nil }
 
 func TestSecretsAreResolvedWhenTheyAreNeeded(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	vault := secrets{"secret://env/NESTOR_SECRET_DB": canary}
+	vault := secrets{"secret://env/NESTOR_SECRET_ALPHA__DB": canary}
 	f.steps.Secrets = vault
 	id, graph := f.deployment(""), f.graph(nil)
 	f.done(id, graph, database, orchestrator.StepApply)
-	vault["secret://env/NESTOR_SECRET_DB"] = "rotated"
+	vault["secret://env/NESTOR_SECRET_ALPHA__DB"] = "rotated"
 	f.done(f.deployment(""), graph, database, orchestrator.StepApply)
 	_, req := f.engine.did()
 	if req.Inputs["password"] != "rotated" {

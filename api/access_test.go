@@ -14,6 +14,7 @@ import (
 	"github.com/HatiCode/nestor/api"
 	"github.com/HatiCode/nestor/api/gen"
 	"github.com/HatiCode/nestor/api/problem"
+	"github.com/HatiCode/nestor/orchestrator/registry"
 )
 
 func TestEveryOperationNeedsAToken(t *testing.T) {
@@ -52,6 +53,7 @@ func TestTeams(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	release := h.deployed()
+	check(t, h.records.Freeze(t.Context(), "alpha/shop/staging/1", "w", registry.Frozen{ChangeDigest: "sha256:seen"}))
 	plan := map[string]any{"team": "alpha", "application": "shop", "environment": "staging", "kind": "apply", "release": release.Digest}
 	promotion := map[string]any{"team": "alpha", "application": "shop", "from": "staging", "to": "production", "autoApprove": true}
 	empty := map[string]any{}

@@ -52,7 +52,7 @@ func (s *Server) ListApplications(ctx context.Context, r gen.ListApplicationsReq
 // GetApplicationStatus implements GET /applications/{…}/environments/{…}.
 func (s *Server) GetApplicationStatus(ctx context.Context, r gen.GetApplicationStatusRequestObject) (gen.GetApplicationStatusResponseObject, error) {
 	scope := orchestrator.Scope{Team: r.Team, Application: r.Application, Environment: r.Environment}
-	deployment, err := s.d.Records.LatestDeployment(ctx, scope)
+	deployment, queued, err := s.current(ctx, scope)
 	if err != nil {
 		return nil, err
 	}
@@ -68,12 +68,54 @@ func (s *Server) GetApplicationStatus(ctx context.Context, r gen.GetApplicationS
 		Release:     deployment.Release,
 		Deployment:  deployment.ID,
 		WorkflowID:  deployment.WorkflowID,
+		Reason:      deployment.Reason,
+		Error:       deployment.Error,
+		Residue:     deployment.Residue,
+		Queued:      queued,
 		Resources:   resources,
 	}, nil
 }
 
-// resources are the nodes that are there, and those that the latest deployment
-// will make, by id.
+// current is the deployment that tells how a scope stands, and how many others
+// are queued: the one that is under way, else the one that waits for an
+// approval, else the latest that has left the queue, else the next in it.
+func (s *Server) current(ctx context.Context, scope orchestrator.Scope) (d orchestrator.Deployment, queued int, err error) {
+	latest, err := s.d.Records.LatestDeployment(ctx, scope)
+	if err != nil {
+		return d, 0, err
+	}
+	open, err := s.d.Records.OpenDeployments(ctx, scope.Team, scope.Application, scope.Environment)
+	if err != nil {
+		return d, 0, err
+	}
+	waiting := 0
+	var active *orchestrator.Deployment
+	for i, o := range open {
+		switch {
+		case o.Status == orchestrator.StatusQueued:
+			waiting++
+		case active == nil || active.Status == orchestrator.StatusAwaitingApproval:
+			active = &open[i]
+		}
+	}
+	switch {
+	case active != nil:
+		return *active, waiting, nil
+	case latest.Status != orchestrator.StatusQueued:
+		return latest, waiting, nil
+	}
+	for n := latest.N - 1; n > 0; n-- {
+		d, err := s.d.Records.GetDeployment(ctx, orchestrator.DeploymentID(scope, n))
+		if err != nil || d.Status != orchestrator.StatusQueued {
+			return d, waiting, err
+		}
+		latest = d
+	}
+	return latest, max(waiting-1, 0), nil
+}
+
+// resources are the nodes that are there, and those that the deployment will
+// make, by id.
 func (s *Server) resources(ctx context.Context, scope orchestrator.Scope, d orchestrator.Deployment) ([]gen.ResourceStatus, error) {
 	heads, err := s.d.Records.Heads(ctx, scope)
 	if err != nil {

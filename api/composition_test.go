@@ -44,6 +44,9 @@ func (h *harness) applyComposition(token, yaml, environments string, headers ...
 func TestCompositions(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
+	h.publish(mysqlYAML).want(http.StatusCreated)
+	h.putEnvironment(platformToken, "staging", stagingYAML).want(http.StatusCreated)
+	h.putEnvironment(platformToken, "production", productionYAML).want(http.StatusCreated)
 
 	created := decode[gen.AppliedCompositions](h.applyComposition(alphaToken, webAppYAML, "").want(http.StatusCreated)).Items[0]
 	if !created.Changed || created.Revision != 1 || created.UpdatedBy != "user:ada" {
@@ -78,13 +81,21 @@ func TestCompositions(t *testing.T) {
 		problem(http.StatusPreconditionFailed, problem.TypePreconditionFailed)
 	h.do(alphaToken, http.MethodDelete, "/api/v1/compositions/alpha/web-app", nil, header{"If-Match", `"2"`}).
 		want(http.StatusNoContent)
-	h.get(alphaToken, "/api/v1/compositions/alpha/web-app").problem(http.StatusNotFound, problem.TypeNotFound)
+	gone := h.get(alphaToken, "/api/v1/compositions/alpha/web-app").problem(http.StatusNotFound, problem.TypeNotFound)
+	if gone.Detail != "there is no composition web-app of team alpha" {
+		t.Errorf("detail %q", gone.Detail)
+	}
+	absent := h.get(alphaToken, "/api/v1/deployments/alpha/shop/staging/1").problem(http.StatusNotFound, problem.TypeNotFound)
+	if absent.Detail != "there is no deployment alpha/shop/staging/1" {
+		t.Errorf("detail %q", absent.Detail)
+	}
 	h.do(alphaToken, http.MethodDelete, "/api/v1/compositions/alpha/web-app", nil).problem(http.StatusNotFound, problem.TypeNotFound)
 }
 
 func TestCompositionsAreTakenWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
+	h.publish(mysqlYAML).want(http.StatusCreated)
 	second := strings.Replace(webAppYAML, "name: web-app", "name: api-gateway", 1)
 	foreign := strings.Replace(second, "team: alpha", "team: beta", 1)
 
@@ -124,6 +135,48 @@ func TestCompositionRefused(t *testing.T) {
 			text := p.Error()
 			if len(p.Problems) == 0 || p.Problems[0].File != "web-app.yaml" || !strings.Contains(text, test.message) {
 				t.Errorf("%s: %s; want a mistake in web-app.yaml about %q", test.reason, text, test.message)
+			}
+			h.get(alphaToken, "/api/v1/compositions/alpha/web-app").want(http.StatusNotFound)
+		})
+	}
+}
+
+// What the catalog and the environments say is told where it was written.
+func TestCompositionThatCanNeverWork(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.publish(mysqlYAML).want(http.StatusCreated)
+	h.putEnvironment(platformToken, "staging", stagingYAML).want(http.StatusCreated)
+	tests := map[string]struct{ reason, old, new, environments, message string }{
+		"definition": {
+			"a slip in a name gets its cure", "aws-rds-mysql", "aws-rds-mysq", "",
+			`web-app.yaml:12:19: spec.resources[0].catalogRef: the catalog has no definition "aws-rds-mysq" (did you mean "aws-rds-mysql"?)`,
+		},
+		"version":  {"the versions are listed", "aws-rds-mysql", "aws-rds-mysql@^9", "", `web-app.yaml:12:19: spec.resources[0].catalogRef: aws-rds-mysql has no version for "^9"; there are 1.0.0`},
+		"output":   {"nothing would ever give it", "outputs.endpoint", "outputs.endpont", "", `web-app.yaml:16:31: spec.outputs[0].value: database (aws-rds-mysql@1.0.0) gives no output "endpont" (did you mean "endpoint"?)`},
+		"input":    {"nothing would ever take it", "instanceClass:", "instanceClas:", "", `web-app.yaml:14:23: spec.resources[0].config.instanceClas: aws-rds-mysql@1.0.0 has no input "instanceClas" (did you mean "instanceClass"?)`},
+		"required": {"no annotation could add it", "instanceClass:", "allocatedStorage:", "", `aws-rds-mysql@1.0.0 needs input instanceClass (string) (add instanceClass: to the resource's config)`},
+		"environment": {
+			"it would never take effect", "  outputs:", "  environments:\n    stagin: {region: eu}\n  outputs:", "",
+			`web-app.yaml:16:5: spec.environments.stagin: there is no environment "stagin" (did you mean "staging"?)`,
+		},
+		"overrides": {
+			"nor in the other form", "", "", "web-app:\n  staging: {provider: aws}\n  nowhere: {provider: aws}\n",
+			`web-app.yaml:3:3: web-app.nowhere: there is no environment "nowhere" (known are staging)`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := h.in(t)
+			p := h.applyComposition(alphaToken, strings.Replace(webAppYAML, test.old, test.new, 1), test.environments).
+				problem(http.StatusUnprocessableEntity, problem.TypeInvalid)
+			found := false
+			for _, m := range p.Problems {
+				found = found || strings.Contains(m.String(), test.message)
+			}
+			if !found {
+				t.Errorf("%s: got %+v\nwant %s", test.reason, p.Problems, test.message)
 			}
 			h.get(alphaToken, "/api/v1/compositions/alpha/web-app").want(http.StatusNotFound)
 		})

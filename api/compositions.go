@@ -5,9 +5,6 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/HatiCode/nestor/api/auth"
 	"github.com/HatiCode/nestor/api/gen"
@@ -33,14 +30,17 @@ func (s *Server) ApplyComposition(ctx context.Context, r gen.ApplyCompositionReq
 	// All teams before the first write: a file is taken whole or not at all.
 	principal := auth.From(ctx)
 	for _, c := range parsed {
-		if err := requireTeam(principal, c.Metadata.Team); err != nil {
+		if err := requireTeam(principal, c.Composition.Metadata.Team); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.checkCompositions(ctx, parsed); err != nil {
+		return nil, err
 	}
 	answer := gen.AppliedCompositions{Items: make([]gen.AppliedComposition, 0, len(parsed))}
 	created := false
 	for _, c := range parsed {
-		stored, changed, err := s.d.Compositions.PutComposition(ctx, principal.Name, c, condition)
+		stored, changed, err := s.d.Compositions.PutComposition(ctx, principal.Name, c.Composition, condition)
 		if err != nil {
 			return nil, conditionProblem(err, condition)
 		}
@@ -57,29 +57,31 @@ func (s *Server) ApplyComposition(ctx context.Context, r gen.ApplyCompositionReq
 }
 
 // readCompositions parses what is sent, with the overrides in their places.
-func readCompositions(body gen.ApplyCompositionJSONRequestBody) ([]composer.Composition, error) {
-	file := fileName(body.File)
-	parsed, err := composer.ParseComposition(file, []byte(body.Composition))
-	if err != nil || body.Environments == "" {
-		return parsed, err
-	}
-	overrides, err := composer.ParseEnvironmentOverrides(file, []byte(body.Environments))
+func readCompositions(body gen.ApplyCompositionJSONRequestBody) ([]composer.Source, error) {
+	return composer.ReadSources(fileName(body.File), []byte(body.Composition), []byte(body.Environments))
+}
+
+// checkCompositions holds the compositions against the catalog and the
+// environments as they are now, so that their author meets what can never work,
+// and not whoever uses them.
+func (s *Server) checkCompositions(ctx context.Context, sources []composer.Source) error {
+	snapshot, err := s.d.Catalog.Snapshot(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for i, c := range parsed {
-		if parsed[i], err = c.WithOverrides(overrides[c.Metadata.Name]); err != nil {
-			return nil, catalogProblem(err, file)
-		}
-		delete(overrides, c.Metadata.Name)
+	environments, err := s.d.Records.ListEnvironments(ctx)
+	if err != nil {
+		return err
 	}
-	if unknown := slices.Sorted(maps.Keys(overrides)); len(unknown) > 0 {
-		return nil, problem.Invalid([]manifest.Problem{{
-			File: file, Field: "environments." + unknown[0],
-			Message: fmt.Sprintf("the file holds no composition %q", unknown[0]), Hint: "send the composition in the same request",
-		}})
+	settings := make([]composer.EnvironmentSettings, len(environments))
+	for i, e := range environments {
+		settings[i] = e.Settings()
 	}
-	return parsed, nil
+	var problems manifest.Problems
+	for _, source := range sources {
+		problems = append(problems, source.Check(snapshot, settings)...)
+	}
+	return problems.OrNil()
 }
 
 // ListCompositions implements GET /compositions.

@@ -5,6 +5,8 @@ package api
 import (
 	"cmp"
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/HatiCode/nestor/api/auth"
 	"github.com/HatiCode/nestor/api/gen"
@@ -19,8 +21,14 @@ func (s *Server) ApproveDeployment(ctx context.Context, r gen.ApproveDeploymentR
 	if err != nil {
 		return nil, err
 	}
-	err = s.d.Temporal.Approve(ctx, deployment.Team, deployment.Application, decision(ctx, deployment, *r.Body))
+	signal, err := decision(ctx, deployment, *r.Body)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.approvable(ctx, deployment); err != nil {
+		return nil, err
+	}
+	if err := s.d.Temporal.Approve(ctx, deployment.Team, deployment.Application, signal); err != nil {
 		return nil, err
 	}
 	return gen.ApproveDeployment202JSONResponse(deployment), nil
@@ -32,8 +40,11 @@ func (s *Server) RejectDeployment(ctx context.Context, r gen.RejectDeploymentReq
 	if err != nil {
 		return nil, err
 	}
-	err = s.d.Temporal.Reject(ctx, deployment.Team, deployment.Application, decision(ctx, deployment, *r.Body))
+	signal, err := decision(ctx, deployment, *r.Body)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.d.Temporal.Reject(ctx, deployment.Team, deployment.Application, signal); err != nil {
 		return nil, err
 	}
 	return gen.RejectDeployment202JSONResponse(deployment), nil
@@ -57,10 +68,80 @@ func (s *Server) CancelDeployment(ctx context.Context, r gen.CancelDeploymentReq
 	return gen.CancelDeployment202JSONResponse(deployment), nil
 }
 
-func decision(ctx context.Context, d orchestrator.Deployment, body gen.Decision) contract.DecisionSignal {
-	return contract.DecisionSignal{
+// decision is about the change sets that the body names, which must be what the
+// deployment waits with; or about all of these.
+func decision(ctx context.Context, d orchestrator.Deployment, body gen.Decision) (contract.DecisionSignal, error) {
+	signal := contract.DecisionSignal{
 		Deployment: d.ID, Principal: string(auth.From(ctx).Name), Comment: cmp.Or(body.Comment, body.Reason),
 	}
+	if d.Status != orchestrator.StatusPaused {
+		return signal, aboutPlan(d, body, &signal)
+	}
+	if body.ChangeDigest != "" {
+		return signal, problem.New(problem.TypeConflict,
+			"deployment %s has begun; it is not its plan that waits for a decision but %s", d.ID, pausedNodes(d))
+	}
+	for _, p := range d.Paused {
+		if len(body.Changes) == 0 || slices.Contains(body.Changes, p.Change()) {
+			signal.Changes = append(signal.Changes, p.Change())
+		}
+	}
+	for _, change := range body.Changes {
+		if !slices.Contains(signal.Changes, change) {
+			return signal, problem.New(problem.TypeConflict,
+				"%s of deployment %s does not wait with the change set %s; what waits now is %s",
+				change.Node, d.ID, change.ChangeDigest, pausedNodes(d))
+		}
+	}
+	return signal, nil
+}
+
+// aboutPlan makes a decision one about a plan, for a deployment that has not
+// begun.
+func aboutPlan(d orchestrator.Deployment, body gen.Decision, signal *contract.DecisionSignal) error {
+	if len(body.Changes) > 0 {
+		return problem.New(problem.TypeConflict, "deployment %s is %s; no node of it is paused", d.ID, d.Status)
+	}
+	if body.ChangeDigest != "" && body.ChangeDigest != d.ChangeDigest {
+		return problem.New(problem.TypeConflict,
+			"the plan of deployment %s is another by now (%s); look at that one first", d.ID, cmp.Or(d.PlanID, "none"))
+	}
+	signal.ChangeDigest = d.ChangeDigest
+	return nil
+}
+
+// pausedNodes lists what waits, for a message.
+func pausedNodes(d orchestrator.Deployment) string {
+	const most = 10
+	names := make([]string, 0, most+1)
+	for i, p := range d.Paused {
+		if i == most {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, p.Node+" with "+p.ChangeDigest)
+	}
+	return cmp.Or(strings.Join(names, ", "), "nothing")
+}
+
+// approvable refuses an approval that could not count.
+func (s *Server) approvable(ctx context.Context, d orchestrator.Deployment) error {
+	if d.Status != orchestrator.StatusPaused && d.ChangeDigest == "" {
+		return problem.New(problem.TypeConflict, "deployment %s has no plan that could be approved", d.ID)
+	}
+	environment, _, err := s.d.Records.GetEnvironment(ctx, d.Environment)
+	if err != nil {
+		return err
+	}
+	required := environment.Spec.Approvals.Required
+	if d.Status == orchestrator.StatusPaused {
+		required = d.ApprovalsRequired
+	}
+	if required > 0 && string(auth.From(ctx).Name) == d.Principal {
+		return problem.New(problem.TypeConflict,
+			"%s asks for approvals from others than %s, who asked for deployment %s", d.Environment, d.Principal, d.ID)
+	}
+	return nil
 }
 
 // unfinished is a deployment that a signal can still reach.

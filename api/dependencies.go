@@ -21,10 +21,12 @@ type Records interface {
 	GetEnvironment(ctx context.Context, name string) (orchestrator.Environment, int64, error)
 	ListEnvironments(ctx context.Context) ([]orchestrator.Environment, error)
 	GetPlan(ctx context.Context, id string) (orchestrator.Plan, error)
+	FinishPlan(ctx context.Context, p store.Principal, id, failure string, failures ...contract.PlanFailure) error
 	GetPromotion(ctx context.Context, id string) (orchestrator.Promotion, error)
 	GetDeployment(ctx context.Context, id string) (orchestrator.Deployment, error)
 	ListDeployments(ctx context.Context, f registry.DeploymentFilter) (registry.Page, error)
 	LatestDeployment(ctx context.Context, s orchestrator.Scope) (orchestrator.Deployment, error)
+	OpenDeployments(ctx context.Context, team, application, environment string) ([]orchestrator.Deployment, error)
 	NodeStates(ctx context.Context, deployment string) ([]orchestrator.NodeRun, error)
 	Heads(ctx context.Context, s orchestrator.Scope) ([]orchestrator.NodeHead, error)
 	Outputs(ctx context.Context, head orchestrator.NodeHead) ([]registry.OutputValue, error)

@@ -14,6 +14,7 @@ import (
 	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/registry"
 )
 
 func TestReleases(t *testing.T) {
@@ -264,7 +265,7 @@ func TestStatusShowsPendingNodes(t *testing.T) {
 	h := newHarness(t)
 	release := h.deployed()
 	graph := h.graph(release)
-	check(t, h.records.SetGraphs(t.Context(), "alpha/shop/staging/1", "worker:test", graph.Digest, "", "", 0))
+	check(t, h.records.Freeze(t.Context(), "alpha/shop/staging/1", "worker:test", registry.Frozen{Graph: graph.Digest}))
 	status := decode[gen.ApplicationStatus](h.get(alphaToken, statusPath).want(http.StatusOK))
 	if len(status.Resources) != 1 || status.Resources[0].Status != orchestrator.NodePending || status.Resources[0].Name != node {
 		t.Errorf("resources %+v, want the database, pending", status.Resources)
@@ -322,11 +323,13 @@ func TestDecisions(t *testing.T) {
 	h.temporal.calls = nil
 	h.temporal.mu.Unlock()
 
-	h.post(alphaToken, shopPath+"/approve", map[string]string{"comment": "fine"}).want(http.StatusAccepted)
+	p := h.post(alphaToken, shopPath+"/approve", map[string]string{"comment": "fine"}).problem(http.StatusConflict, problem.TypeConflict)
+	if !strings.Contains(p.Detail, "has no plan that could be approved") {
+		t.Errorf("an approval of nothing: %q", p.Detail)
+	}
 	h.post(alphaToken, shopPath+"/reject", map[string]string{"reason": "not now"}).want(http.StatusAccepted)
 	h.post(alphaToken, shopPath+"/cancel", map[string]string{"phase": "apply", "comment": "wrong"}).want(http.StatusAccepted)
 	want := []any{
-		decided{contract.SignalApprove, contract.DecisionSignal{Deployment: id, Principal: "user:ada", Comment: "fine"}},
 		decided{contract.SignalReject, contract.DecisionSignal{Deployment: id, Principal: "user:ada", Comment: "not now"}},
 		contract.CancelSignal{Deployment: id, Phase: "apply", Principal: "user:ada", Reason: "wrong"},
 	}
@@ -344,6 +347,85 @@ func TestDecisions(t *testing.T) {
 	}
 	if n := len(h.temporal.seen()); n != len(want) {
 		t.Errorf("%d signals, want %d: a refused one was sent", n, len(want))
+	}
+}
+
+// TestDecisionsOnAPlan: a decision is about the change set of the plan.
+func TestDecisionsOnAPlan(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.deployed()
+	id := "alpha/shop/staging/1"
+	check(t, h.records.Freeze(t.Context(), id, "w", registry.Frozen{ChangeDigest: "sha256:seen"}))
+	h.temporal.clear()
+
+	h.post(alphaToken, shopPath+"/approve", map[string]string{"comment": "fine"}).want(http.StatusAccepted)
+	h.post(alphaToken, shopPath+"/approve", map[string]string{"changeDigest": "sha256:seen"}).want(http.StatusAccepted)
+	p := h.post(alphaToken, shopPath+"/approve", map[string]string{"changeDigest": "sha256:older"}).problem(http.StatusConflict, problem.TypeConflict)
+	if !strings.Contains(p.Detail, "is another by now") {
+		t.Errorf("an older plan: %q", p.Detail)
+	}
+	h.post(alphaToken, shopPath+"/reject", map[string]string{"changeDigest": "sha256:older"}).problem(http.StatusConflict, problem.TypeConflict)
+	h.post(alphaToken, shopPath+"/approve", map[string]any{"changes": []any{map[string]string{"node": node, "changeDigest": "sha256:seen"}}}).
+		problem(http.StatusConflict, problem.TypeConflict)
+	signal := contract.DecisionSignal{Deployment: id, Principal: "user:ada", Comment: "fine", ChangeDigest: "sha256:seen"}
+	silent := signal
+	silent.Comment = ""
+	if diff := cmp.Diff([]any{decided{contract.SignalApprove, signal}, decided{contract.SignalApprove, silent}}, h.temporal.seen()); diff != "" {
+		t.Errorf("signals (-want +got):\n%s", diff)
+	}
+
+	h.putEnvironment(platformToken, "staging", stagingYAML+"  approvals: {required: 1}\n").want(http.StatusOK)
+	p = h.post(alphaToken, shopPath+"/approve", map[string]string{}).problem(http.StatusConflict, problem.TypeConflict)
+	if !strings.Contains(p.Detail, "staging asks for approvals from others than user:ada") {
+		t.Errorf("one's own approval: %q", p.Detail)
+	}
+	h.post(everyToken, shopPath+"/approve", map[string]string{}).want(http.StatusAccepted)
+}
+
+// TestDecisionsOnNodes: a decision on a paused deployment is about the change
+// sets of nodes, and of no others than those that wait.
+func TestDecisionsOnNodes(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.deployed()
+	id := "alpha/shop/staging/1"
+	cache := orchestrator.PausedNode{Node: "web-app.cache", ChangeDigest: "sha256:c", Message: "another value"}
+	database := orchestrator.PausedNode{Node: "web-app.database", ChangeDigest: "sha256:d", Message: "not in the plan"}
+	check(t, h.records.SetStatus(t.Context(), contract.StatusInput{
+		Deployment: id, Status: orchestrator.StatusPaused, Reason: "why", Principal: "w",
+		Paused: []orchestrator.PausedNode{cache, database},
+	}))
+	got := decode[orchestrator.Deployment](h.get(alphaToken, shopPath).want(http.StatusOK))
+	if diff := cmp.Diff([]orchestrator.PausedNode{cache, database}, got.Paused); diff != "" {
+		t.Errorf("paused (-want +got):\n%s", diff)
+	}
+	h.temporal.clear()
+
+	h.post(alphaToken, shopPath+"/approve", map[string]string{}).want(http.StatusAccepted)
+	h.post(alphaToken, shopPath+"/reject", map[string]any{"changes": []any{database.Change()}}).want(http.StatusAccepted)
+	stale := database.Change()
+	stale.ChangeDigest = "sha256:older"
+	for reason, body := range map[string]any{
+		"another change set": map[string]any{"changes": []any{cache.Change(), stale}},
+		"another node":       map[string]any{"changes": []any{orchestrator.NodeChange{Node: "web-app.queue", ChangeDigest: "sha256:c"}}},
+		"the plan":           map[string]any{"changeDigest": "sha256:seen"},
+	} {
+		p := h.post(alphaToken, shopPath+"/approve", body).problem(http.StatusConflict, problem.TypeConflict)
+		if !strings.Contains(p.Detail, "web-app.cache with sha256:c, web-app.database with sha256:d") {
+			t.Errorf("%s: %q does not say what waits", reason, p.Detail)
+		}
+	}
+	want := []any{
+		decided{contract.SignalApprove, contract.DecisionSignal{
+			Deployment: id, Principal: "user:ada", Changes: []orchestrator.NodeChange{cache.Change(), database.Change()},
+		}},
+		decided{contract.SignalReject, contract.DecisionSignal{
+			Deployment: id, Principal: "user:ada", Changes: []orchestrator.NodeChange{database.Change()},
+		}},
+	}
+	if diff := cmp.Diff(want, h.temporal.seen()); diff != "" {
+		t.Errorf("signals (-want +got):\n%s", diff)
 	}
 }
 

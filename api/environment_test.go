@@ -100,7 +100,7 @@ func TestEnvironmentFileIsChecked(t *testing.T) {
 		"allowed provider": {"its own provider must be allowed", "  engines", "  allowedProviders: [gcp]\n  engines", "spec.allowedProviders", "add it", 8},
 		"allowed region":   {"its own region must be allowed", "  engines", "  allowedRegions: [eu]\n  engines", "spec.allowedRegions", "add it", 8},
 		"secret in clear":  {"secrets are references", "  engines", "  credentials: {KEY: hunter2}\n  engines", "spec.credentials.KEY", "", 8},
-		"variable name":    {"a name that no shell takes", "  engines", "  credentials: {\"A B\": \"secret://env/A\"}\n  engines", `spec.credentials["A B"]`, "", 8},
+		"variable name":    {"a name that no shell takes", "  engines", "  credentials: {\"A B\": \"secret://env/NESTOR_CREDENTIAL_A\"}\n  engines", `spec.credentials["A B"]`, "", 8},
 		"shared":           {"sharing names team and application", "  engines", "  shared: [alpha]\n  engines", "spec.shared[0]", "", 8},
 		"approvals":        {"a negative count is a mistake", "  engines", "  approvals: {required: -1}\n  engines", "spec.approvals.required", "", 8},
 		"in flight":        {"the bound has a bound", "  engines", "  maxInFlight: 501\n  engines", "spec.maxInFlight", "", 8},

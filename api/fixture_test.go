@@ -74,7 +74,7 @@ func (h *harness) run(release composer.Release) {
 	h.t.Helper()
 	ctx, id := h.t.Context(), orchestrator.DeploymentID(shop(), 1)
 	graph := h.graph(release)
-	check(h.t, h.records.SetGraphs(ctx, id, "worker:test", graph.Digest, "", "", 0))
+	check(h.t, h.records.Freeze(ctx, id, "worker:test", registry.Frozen{Graph: graph.Digest}))
 	check(h.t, h.records.SetStatus(ctx, contract.StatusInput{Deployment: id, Status: orchestrator.StatusRunning, Principal: "worker:test"}))
 	attempt, err := h.records.Begin(ctx, "worker:test", shop(),
 		orchestrator.NodeRun{Deployment: id, Node: node, Action: orchestrator.StepApply, Attempt: 1},

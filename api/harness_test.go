@@ -249,7 +249,8 @@ type fakeTemporal struct {
 	down     bool
 	calls    []any
 	pollers  map[string][]api.Poller
-	failures []error // of the next calls
+	failures []error           // of the next calls
+	endings  map[string]string // of plans' workflows
 }
 
 var _ api.Temporal = (*fakeTemporal)(nil)
@@ -283,6 +284,13 @@ func (f *fakeTemporal) seen() []any {
 	return append([]any(nil), f.calls...)
 }
 
+// clear forgets what was asked so far.
+func (f *fakeTemporal) clear() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = nil
+}
+
 func (f *fakeTemporal) Deploy(ctx context.Context, r contract.DeployRequest) (contract.DeployAccepted, error) {
 	if err := f.record(r); err != nil {
 		return contract.DeployAccepted{}, err
@@ -314,6 +322,21 @@ func (f *fakeTemporal) Cancel(_ context.Context, _, _ string, s contract.CancelS
 }
 
 func (f *fakeTemporal) StartPlan(_ context.Context, in contract.PlanInput) error { return f.record(in) }
+
+func (f *fakeTemporal) end(plan, why string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.endings = map[string]string{plan: why}
+}
+
+func (f *fakeTemporal) PlanEnding(_ context.Context, plan string) (string, error) {
+	if err := f.record(nil); err != nil {
+		return "", err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.endings[plan], nil
+}
 
 func (f *fakeTemporal) Pollers(_ context.Context, queue string) ([]api.Poller, error) {
 	if err := f.record(nil); err != nil {

@@ -4,6 +4,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/HatiCode/nestor/api/auth"
 	"github.com/HatiCode/nestor/api/gen"
@@ -39,13 +40,36 @@ func (s *Server) CreatePlan(ctx context.Context, r gen.CreatePlanRequestObject) 
 	}, nil
 }
 
-// GetPlan implements GET /plans/{id}.
+// GetPlan implements GET /plans/{id}. A plan whose workflow is gone is closed
+// here: nobody else would, and whoever asks would wait for ever.
 func (s *Server) GetPlan(ctx context.Context, r gen.GetPlanRequestObject) (gen.GetPlanResponseObject, error) {
 	plan, err := s.visiblePlan(ctx, r.ID)
 	if err != nil {
 		return nil, err
 	}
+	if plan.Status == orchestrator.PlanRunning && time.Since(plan.CreatedAt) > s.config.PlanGrace {
+		if plan, err = s.closeGone(ctx, plan); err != nil {
+			return nil, err
+		}
+	}
 	return gen.GetPlan200JSONResponse(plan), nil
+}
+
+// closeGone closes a plan whose workflow has ended. While nobody can tell, the
+// plan stays as it is.
+func (s *Server) closeGone(ctx context.Context, plan orchestrator.Plan) (orchestrator.Plan, error) {
+	why, err := s.d.Temporal.PlanEnding(ctx, plan.ID)
+	if err != nil {
+		s.log.WarnContext(ctx, "it cannot be told whether a plan is still being made", "plan", plan.ID, "error", err)
+		return plan, nil
+	}
+	if why == "" {
+		return plan, nil
+	}
+	if err := s.d.Records.FinishPlan(ctx, auth.From(ctx).Name, plan.ID, why+"; make a new plan"); err != nil {
+		return plan, err
+	}
+	return s.d.Records.GetPlan(ctx, plan.ID)
 }
 
 // visiblePlan is a plan of one of the caller's teams; another team's looks as

@@ -39,6 +39,9 @@ type Config struct {
 	Poll time.Duration
 	// Heartbeat is how often a silent stream says that it is alive (15 s).
 	Heartbeat time.Duration
+	// PlanGrace is how long a plan is left alone before somebody who asks for it
+	// has its workflow looked at (30 s).
+	PlanGrace time.Duration
 	// Grace is how long running requests may take to end at shutdown (10 s).
 	Grace time.Duration
 }
@@ -72,6 +75,7 @@ type Server struct {
 func New(ctx context.Context, config Config, d Dependencies) (*Server, error) {
 	config.Poll = orDefault(config.Poll, 250*time.Millisecond)
 	config.Heartbeat = orDefault(config.Heartbeat, 15*time.Second)
+	config.PlanGrace = orDefault(config.PlanGrace, 30*time.Second)
 	config.Grace = orDefault(config.Grace, 10*time.Second)
 	s := &Server{
 		config: config, d: d, log: d.Log, echo: echo.New(), metrics: newMetrics(),

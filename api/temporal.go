@@ -18,12 +18,15 @@ type Temporal interface {
 	Deploy(ctx context.Context, request contract.DeployRequest) (contract.DeployAccepted, error)
 	// Promote signals the application's workflow, which it starts where needed.
 	Promote(ctx context.Context, team, application string, signal contract.PromoteSignal) error
-	// Approve, Reject and Cancel signal the application's workflow.
+	// Approve, Reject and Cancel signal the application's workflow, which they
+	// start where it is gone.
 	Approve(ctx context.Context, team, application string, signal contract.DecisionSignal) error
 	Reject(ctx context.Context, team, application string, signal contract.DecisionSignal) error
 	Cancel(ctx context.Context, team, application string, signal contract.CancelSignal) error
 	// StartPlan starts the workflow of a plan; starting it again is no error.
 	StartPlan(ctx context.Context, input contract.PlanInput) error
+	// PlanEnding says how the workflow of a plan ended; empty while it runs.
+	PlanEnding(ctx context.Context, plan string) (string, error)
 	// Pollers lists who asked a task queue for work lately.
 	Pollers(ctx context.Context, queue string) ([]Poller, error)
 	// Check fails when the server cannot be reached.

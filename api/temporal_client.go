@@ -59,7 +59,7 @@ func (t *TemporalClient) Deploy(ctx context.Context, request contract.DeployRequ
 	handle, err := t.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
 		UpdateOptions: client.UpdateWorkflowOptions{
-			UpdateID:     request.Environment + "/" + request.RequestID,
+			UpdateID:     request.UpdateID(),
 			UpdateName:   contract.UpdateDeploy,
 			Args:         []any{request},
 			WaitForStage: client.WorkflowUpdateStageCompleted,
@@ -76,12 +76,7 @@ func (t *TemporalClient) Deploy(ctx context.Context, request contract.DeployRequ
 
 // Promote implements Temporal with a signal-with-start.
 func (t *TemporalClient) Promote(ctx context.Context, team, application string, signal contract.PromoteSignal) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	_, err := t.client.SignalWithStartWorkflow(ctx, orchestrator.ApplicationWorkflowID(team, application),
-		contract.SignalPromote, signal, applicationOptions(team, application), contract.WorkflowApplication,
-		contract.ApplicationInput{Team: team, Application: application})
-	return t.explain(err, "repeat the request with the same Idempotency-Key")
+	return t.signal(ctx, team, application, contract.SignalPromote, signal)
 }
 
 // Approve implements Temporal.
@@ -99,16 +94,13 @@ func (t *TemporalClient) Cancel(ctx context.Context, team, application string, s
 	return t.signal(ctx, team, application, contract.SignalCancel, signal)
 }
 
+// signal starts the workflow where it is gone: it takes up what is under way.
 func (t *TemporalClient) signal(ctx context.Context, team, application, name string, payload any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	id := orchestrator.ApplicationWorkflowID(team, application)
-	err := t.client.SignalWorkflow(ctx, id, "", name, payload)
-	var gone *serviceerror.NotFound
-	if errors.As(err, &gone) {
-		return problem.New(problem.TypeConflict,
-			"the workflow %q is not running; look at its end in the Temporal Web UI and deploy again", id)
-	}
+	_, err := t.client.SignalWithStartWorkflow(ctx, orchestrator.ApplicationWorkflowID(team, application),
+		name, payload, applicationOptions(team, application), contract.WorkflowApplication,
+		contract.ApplicationInput{Team: team, Application: application})
 	return t.explain(err, "repeat the request")
 }
 
@@ -117,7 +109,7 @@ func (t *TemporalClient) StartPlan(ctx context.Context, input contract.PlanInput
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, err := t.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:                       "plan/" + input.Plan,
+		ID:                       planWorkflowID(input.Plan),
 		TaskQueue:                contract.QueueControl,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
@@ -125,6 +117,29 @@ func (t *TemporalClient) StartPlan(ctx context.Context, input contract.PlanInput
 	}, contract.WorkflowPlan, input)
 	return t.explain(err, "repeat the request")
 }
+
+// PlanEnding implements Temporal.
+func (t *TemporalClient) PlanEnding(ctx context.Context, plan string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	answer, err := t.client.DescribeWorkflowExecution(ctx, planWorkflowID(plan), "")
+	var gone *serviceerror.NotFound
+	if errors.As(err, &gone) {
+		return "its workflow is gone from Temporal, or was never started", nil
+	}
+	if err != nil {
+		return "", t.explain(err, "repeat the request")
+	}
+	switch status := answer.GetWorkflowExecutionInfo().GetStatus(); status {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW,
+		enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED, enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED:
+		return "", nil
+	default:
+		return "its workflow ended as " + status.String(), nil
+	}
+}
+
+func planWorkflowID(plan string) string { return "plan/" + plan }
 
 // Pollers implements Temporal: workflow and activity pollers together, by
 // identity, without those not seen lately.

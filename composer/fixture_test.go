@@ -47,7 +47,7 @@ spec:
     - {name: size, type: string, default: small, enum: [small, large]}
     - {name: replicas, type: integer, required: true, minimum: 1, maximum: 10}
     - {name: note, type: string}
-    - {name: password, type: string, sensitive: true, default: "secret://env/DB_PASSWORD"}
+    - {name: password, type: string, sensitive: true, default: "secret://env/NESTOR_SECRET_ALPHA__DB_PASSWORD"}
   resources:
     - name: my-db
       resourceType: mysql

@@ -53,7 +53,7 @@ func (b *graphBuilder) input(i *instance, n *plannedNode, f catalog.Field, confi
 	}
 	if e != nil {
 		_, isTemplate := written.(string)
-		typed, err := typedInput(f, *e, isTemplate)
+		typed, err := typedInput(b.team, f, *e, isTemplate)
 		if err != nil {
 			return nil, err
 		}
@@ -61,8 +61,12 @@ func (b *graphBuilder) input(i *instance, n *plannedNode, f catalog.Field, confi
 	}
 	switch {
 	case f.Default != nil:
-		e, err := markLiteralIf(f.Sensitive, f.Default)
-		return nodeInput(f, e), err
+		e, err := b.defaultValue(f)
+		if err != nil {
+			message, cure := told(err)
+			return nil, &mistake{message: "the default of " + n.definition.Ref() + ": " + message, hint: cure}
+		}
+		return nodeInput(f, e), nil
 	case f.Required:
 		return nil, &mistake{
 			message: fmt.Sprintf("%s needs input %s (%s)", n.definition.Ref(), f.Name, f.Type),
@@ -73,11 +77,13 @@ func (b *graphBuilder) input(i *instance, n *plannedNode, f catalog.Field, confi
 	}
 }
 
-func markLiteralIf(sensitive bool, v any) (Expression, error) {
-	if sensitive {
-		return markLiteral(v)
+// defaultValue is what a definition says of an input that nobody set. A secret
+// in it has to be the team's that uses it.
+func (b *graphBuilder) defaultValue(f catalog.Field) (Expression, error) {
+	if f.Sensitive {
+		return markLiteral(b.team, f.Default)
 	}
-	return literal(v), nil
+	return literal(f.Default), nil
 }
 
 func nodeInput(f catalog.Field, e Expression) *NodeInput {
@@ -91,11 +97,11 @@ func nodeInput(f catalog.Field, e Expression) *NodeInput {
 
 // typedInput checks an expression against the input it goes to, and brings what
 // is known of it to the input's type.
-func typedInput(f catalog.Field, e Expression, isTemplate bool) (Expression, error) {
+func typedInput(team string, f catalog.Field, e Expression, isTemplate bool) (Expression, error) {
 	var err error
 	switch e.Kind {
 	case ExprLiteral:
-		if e, err = typedLiteral(f, e, isTemplate); err != nil {
+		if e, err = typedLiteral(team, f, e, isTemplate); err != nil {
 			return e, err
 		}
 	case ExprReference:
@@ -117,18 +123,18 @@ func typedInput(f catalog.Field, e Expression, isTemplate bool) (Expression, err
 	case ExprSecret:
 	}
 	if f.Sensitive {
-		return protect(e)
+		return protect(team, e)
 	}
 	return e, refuseSecrets(e)
 }
 
-func typedLiteral(f catalog.Field, e Expression, isTemplate bool) (Expression, error) {
+func typedLiteral(team string, f catalog.Field, e Expression, isTemplate bool) (Expression, error) {
 	text, isText := e.Literal.(string)
 	if f.Sensitive && isText && strings.HasPrefix(text, secretScheme) {
 		return e, nil // what is behind it gets its type when it is resolved
 	}
 	if f.Sensitive && isText {
-		return protect(e)
+		return protect(team, e)
 	}
 	if isTemplate && !isText && f.Type == catalog.TypeString {
 		if written, ok := scalarText(e.Literal); ok {

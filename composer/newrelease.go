@@ -104,11 +104,11 @@ func (b *releaseBuilder) checkHead() {
 	}
 	checkName(report, "team", "team", b.in.Team)
 	checkName(report, "application", "application", b.in.Application)
-	if at := strings.LastIndex(b.in.Repository, "@"); at >= 0 && strings.Contains(b.in.Repository[:at], "://") && strings.Contains(b.in.Repository[strings.Index(b.in.Repository, "://")+3:at], ":") {
-		report("repository", "the repository's address holds a password", "give the address without credentials")
+	if wrong := checkRepository(b.in.Repository); wrong != "" {
+		report("repository", wrong, "give the address without credentials, such as https://git.example.com/team/app.git")
 	}
 	if len(b.environments) == 0 {
-		report("", "there is no environment to release for", "a platform engineer creates one: nestor environment apply -f …")
+		report("", "there is no environment to release for", "the platform team creates one: nestor environment push FILE")
 	}
 	for i, env := range b.environments {
 		checkName(report, "environments", "environment", env.Name)
@@ -176,7 +176,7 @@ func (b *releaseBuilder) checkComposition(claim Claim, report func(message, cure
 	c, ok := b.in.Compositions[claim.Composition]
 	if !ok {
 		report(fmt.Sprintf("team %s has no composition %q", b.in.Team, clip(claim.Composition)),
-			hint(claim.Composition, sortedKeys(b.in.Compositions), "apply one: nestor composition apply -f …"))
+			hint(claim.Composition, sortedKeys(b.in.Compositions), "push one: nestor composition push FILE"))
 		return
 	}
 	if c.Metadata.Team != b.in.Team {

@@ -21,11 +21,29 @@ import (
 // The answer is by composition, then by environment; Composition.WithOverrides
 // applies it. An error is manifest.Problems.
 func ParseEnvironmentOverrides(file string, data []byte) (map[string]map[string]Override, error) {
+	changes, err := parseOverrides(file, data)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[string]map[string]Override, len(changes))
+	for _, name := range sortedKeys(changes) {
+		all[name] = changes[name].environments
+	}
+	return all, nil
+}
+
+// change is what overrides say of one composition, and where.
+type change struct {
+	environments map[string]Override
+	document     *manifest.Document
+}
+
+func parseOverrides(file string, data []byte) (map[string]change, error) {
 	documents, err := manifest.Parse(file, data)
 	if err != nil {
 		return nil, err
 	}
-	all := map[string]map[string]Override{}
+	all := map[string]change{}
 	var problems manifest.Problems
 	for _, document := range documents {
 		report := func(path, message, hint string) {
@@ -45,13 +63,30 @@ func ParseEnvironmentOverrides(file string, data []byte) (map[string]map[string]
 				checkName(report, at, "environment", environment)
 				checkPlace(at, found[name][environment], report)
 			}
-			all[name] = found[name]
+			all[name] = change{environments: found[name], document: document}
 		}
 	}
 	if err := problems.OrNil(); err != nil {
 		return nil, err
 	}
 	return all, nil
+}
+
+// PlaceInOverrides gives a problem whose field is in the form of
+// ParseEnvironmentOverrides, such as "web-app.staging.region", its place in the
+// file that the overrides came from. It returns false if the field is not of
+// that file.
+func PlaceInOverrides(file string, data []byte, p manifest.Problem) (manifest.Problem, bool) {
+	changes, err := parseOverrides(file, data)
+	if err != nil {
+		return p, false
+	}
+	for _, name := range sortedKeys(changes) {
+		if _, ok := within(p.Field, manifest.Member("", name)); ok {
+			return changes[name].document.Problem(p.Field, p.Message, p.Hint), true
+		}
+	}
+	return p, false
 }
 
 // rootNames takes the names at the root of a document.

@@ -5,20 +5,23 @@ package composer
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/internal/secretref"
 )
 
 // paramRules is what a composition says of its parameters.
 type paramRules struct {
+	team   string          // whose secrets a sensitive parameter may name
 	fields []catalog.Field // the schema; without one, names are what counts
 	names  []string        // all known parameters
 	any    bool            // templates reach parameters in a way that names none
 }
 
 func rulesOf(c Composition) paramRules {
-	rules := paramRules{fields: catalog.NormalizeFields(c.Spec.Params)}
+	rules := paramRules{team: c.Metadata.Team, fields: catalog.NormalizeFields(c.Spec.Params)}
 	if len(rules.fields) > 0 {
 		for _, f := range rules.fields {
 			rules.names = append(rules.names, f.Name)
@@ -61,19 +64,17 @@ func (p paramRules) field(name string) (catalog.Field, bool) {
 }
 
 // coerceParam brings a parameter to its type. A sensitive one is a reference to
-// a secret and stays text; what is behind it is checked where it is used.
-func coerceParam(f catalog.Field, v any) (any, error) {
+// a secret of the team and stays text; what is behind it is checked where it is
+// used.
+func coerceParam(team string, f catalog.Field, v any) (any, error) {
 	if !f.Sensitive {
 		return coerce(f, v)
 	}
 	s, ok := v.(string)
-	if !ok {
-		return nil, &mistake{message: "a sensitive parameter cannot be given in clear", hint: "write a reference: secret://<source>/<path>"}
+	if !ok || !strings.HasPrefix(s, secretScheme) {
+		return nil, &mistake{message: "a sensitive parameter cannot be given in clear", hint: "write " + secretref.Forms(team)}
 	}
-	if err := CheckSecret(s); err != nil {
-		return nil, &mistake{message: "a sensitive parameter cannot be given in clear", hint: "write a reference: secret://<source>/<path>"}
-	}
-	return s, nil
+	return s, CheckSecret(team, s)
 }
 
 // checkClaim reports the parameters of a claim that are unknown or mistyped,
@@ -86,7 +87,7 @@ func (p paramRules) checkClaim(claim Claim, report func(message, hint string)) {
 			case !utf8.ValidString(given[name]):
 				report(fmt.Sprintf("parameter %s%s is not valid UTF-8", prefix, clip(name)), "save the file as UTF-8")
 			case declared:
-				if _, err := coerceParam(f, given[name]); err != nil {
+				if _, err := coerceParam(p.team, f, given[name]); err != nil {
 					message, cure := told(err)
 					report(fmt.Sprintf("parameter %s%s: %s", prefix, name, message), cure)
 				}
@@ -131,7 +132,7 @@ func (p paramRules) resolve(c Composition, claim Claim, env string, report func(
 			}
 			continue
 		}
-		typed, err := coerceParam(f, v)
+		typed, err := coerceParam(p.team, f, v)
 		if err != nil {
 			message, cure := told(err)
 			report(fmt.Sprintf("parameter %s: %s", f.Name, message), cure)

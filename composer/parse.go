@@ -18,6 +18,18 @@ import (
 // with NewRelease. The name file is only for messages. An error is
 // manifest.Problems with everything that is wrong in the file.
 func ParseComposition(file string, data []byte) ([]Composition, error) {
+	sources, err := parseSources(file, data)
+	if err != nil {
+		return nil, err
+	}
+	compositions := make([]Composition, len(sources))
+	for i, s := range sources {
+		compositions[i] = s.Composition
+	}
+	return compositions, nil
+}
+
+func parseSources(file string, data []byte) ([]Source, error) {
 	documents, err := manifest.Parse(file, data)
 	if err != nil {
 		return nil, err
@@ -29,7 +41,7 @@ func ParseComposition(file string, data []byte) ([]Composition, error) {
 		}}
 	}
 	var problems manifest.Problems
-	compositions := make([]Composition, 0, len(documents))
+	sources := make([]Source, 0, len(documents))
 	seen := map[string]bool{}
 	for _, document := range documents {
 		c, found := parseComposition(document)
@@ -39,12 +51,12 @@ func ParseComposition(file string, data []byte) ([]Composition, error) {
 		}
 		seen[name] = true
 		problems = append(problems, found...)
-		compositions = append(compositions, c)
+		sources = append(sources, Source{Composition: c, document: document})
 	}
 	if err := problems.OrNil(); err != nil {
 		return nil, err
 	}
-	return compositions, nil
+	return sources, nil
 }
 
 func parseComposition(document *manifest.Document) (Composition, manifest.Problems) {

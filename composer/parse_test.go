@@ -59,6 +59,9 @@ func TestParseCompositionRefuses(t *testing.T) {
 		"output value":         {"and values", webApp + "  outputs:\n    - {name: url}\n", []string{"an output has a value"}},
 		"output's resource":    {"of resources that exist", webApp + "  outputs:\n    - {name: url, value: \"{{ .resources.deploy.outputs.url }}\"}\n", []string{`no resource "deploy"`}},
 		"twice in a file":      {"a file has each composition once", webApp + "---\n" + webApp, []string{"is in this file already"}},
+		"other team's secret":  {"it is refused where it is written", strings.Replace(webApp, `"{{ .params.size }}"`, `"secret://env/NESTOR_SECRET_BETA__DB"`, 1), []string{"f.yaml:", "spec.resources[0].config.instanceClass", "is not team alpha's", "write secret://env/NESTOR_SECRET_ALPHA__<NAME> or secret://file/alpha/<path>"}},
+		"secret as default":    {"so is a parameter's default", strings.Replace(stack, "NESTOR_SECRET_ALPHA__DB_PASSWORD", "NESTOR_SECRET_DB_PASSWORD", 1), []string{"f.yaml:", "spec.params[3].default", "is not team alpha's"}},
+		"secret for one place": {"and an environment's", strings.Replace(stack, "params: {size: large}", `params: {password: "secret://file/beta/db"}`, 1), []string{"spec.environments.production.params.password", "is not team alpha's"}},
 		"no resources":         {"a composition has resources", "apiVersion: composer.nestor.io/v1\nkind: ComposedResource\nmetadata: {name: a, team: b}\nspec: {}\n", []string{"at least one resource"}},
 	}
 	for name, tc := range tests {

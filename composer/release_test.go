@@ -34,6 +34,7 @@ func TestNewReleaseRefuses(t *testing.T) {
 		"missing":             {reason: "a required parameter", claims: []composer.Claim{claim("web", "stack")}, want: [][]string{{"main.go:3", `parameter "replicas" (integer) is missing`, "replicas=…"}}},
 		"bounds":              {reason: "constraints hold", claims: []composer.Claim{claim("web", "stack", "replicas=11")}, want: [][]string{{"at most 10"}}},
 		"clear secret":        {reason: "a sensitive parameter is a reference", claims: []composer.Claim{claim("web", "stack", "replicas=1", "password=hunter2")}, want: [][]string{{"cannot be given in clear", "secret://"}}},
+		"other's secret":      {reason: "a parameter names secrets of the team alone", claims: []composer.Claim{claim("web", "stack", "replicas=1", "password=secret://env/NESTOR_SECRET_BETA__DB")}, want: [][]string{{"main.go:3", "parameter password", "is not team alpha's", "secret://env/NESTOR_SECRET_ALPHA__<NAME>", "secret://file/alpha/<path>"}}},
 		"environment":         {reason: "parameters for an environment that is not there", claims: []composer.Claim{env(claim("web", "stack", "replicas=1"), "stagng", map[string]string{"replicas": "2"})}, want: [][]string{{`no environment "stagng"`, `did you mean "staging"?`}}},
 		"environment type":    {reason: "a mistyped one is an error although other environments are fine", claims: []composer.Claim{env(claim("web", "stack", "replicas=1"), "staging", map[string]string{"replicas": "x"})}, want: [][]string{{"parameter staging.replicas", "must be an integer"}}},
 		"untyped unknown":     {reason: "without a schema, what no template uses is unknown", composition: webApp, claims: []composer.Claim{claim("web", "web-app", "size=s", "replicas=1", "sise=s")}, want: [][]string{{`no parameter "sise"`, `did you mean "size"?`}}},
@@ -48,7 +49,7 @@ func TestNewReleaseRefuses(t *testing.T) {
 		"encoding":       {reason: "parameters are text", claims: []composer.Claim{claim("web", "stack", "replicas=1", "note=\xff")}, want: [][]string{{"main.go:3", "parameter note is not valid UTF-8"}}},
 		"no environment": {reason: "somewhere it must go", claims: []composer.Claim{claim("web", "stack", "replicas=1")}, change: func(in *composer.ReleaseInput) { in.Environments = nil }, want: [][]string{{"no environment"}}},
 		"two stagings":   {reason: "environments have names", claims: []composer.Claim{claim("web", "stack", "replicas=1")}, change: func(in *composer.ReleaseInput) { in.Environments[1] = in.Environments[0] }, want: [][]string{{"given twice"}}},
-		"credentials":    {reason: "no password in a release", claims: []composer.Claim{claim("web", "stack", "replicas=1")}, change: func(in *composer.ReleaseInput) { in.Repository = "https://u:p@example.com/x" }, want: [][]string{{"holds a password"}}},
+		"credentials":    {reason: "no password in a release", claims: []composer.Claim{claim("web", "stack", "replicas=1")}, change: func(in *composer.ReleaseInput) { in.Repository = "https://u:p@example.com/x" }, want: [][]string{{"repository: ", "holds credentials", "without credentials"}}},
 		"bad composition": {reason: "a composition is checked, wherever it comes from", claims: []composer.Claim{claim("web", "stack", "replicas=1")}, change: func(in *composer.ReleaseInput) {
 			c := in.Compositions["stack"]
 			c.Spec.Dependencies = []string{"my-db → my-db"}
@@ -156,7 +157,7 @@ func TestParameterOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := map[string]any{"replicas": int64(1), "size": tc.want, "password": "secret://env/DB_PASSWORD"}
+			want := map[string]any{"replicas": int64(1), "size": tc.want, "password": "secret://env/NESTOR_SECRET_ALPHA__DB_PASSWORD"}
 			if diff := cmp.Diff(want, r.Bindings["production"]["web.my-db"].Parameters); diff != "" {
 				t.Errorf("parameters (-want +got):\n%s", diff)
 			}

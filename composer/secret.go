@@ -3,55 +3,52 @@
 package composer
 
 import (
-	"regexp"
+	"errors"
 	"slices"
 	"strings"
+
+	"github.com/HatiCode/nestor/internal/secretref"
 )
 
 // secretScheme begins a reference to a secret.
-const secretScheme = "secret://"
+const secretScheme = secretref.Scheme
 
-// CheckSecret says why s is no reference to a secret, or nil. The message does
-// not repeat s, which may be a secret by mistake. A reference is
-// "secret://<source>/<path>", where the source is a DNS label and no step of
-// the path is empty, "." or "..", so that it cannot leave its source.
-func CheckSecret(s string) error {
-	const form = "write secret://<source>/<path>, such as secret://env/DB_PASSWORD"
-	m := regexp.MustCompile(`^secret://([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)/([!-~]{1,512})$`).FindStringSubmatch(s)
-	if m == nil || strings.ContainsAny(m[2], `\%?#`) {
-		return &mistake{message: "the value is no reference to a secret", hint: form}
+// CheckSecret says why s is no reference to a secret of the team, or nil. The
+// message does not repeat s, which may be a secret by mistake. Which references
+// a team may write, internal/secretref says.
+func CheckSecret(team, s string) error {
+	_, err := secretref.Parse(team, s)
+	var wrong *secretref.Error
+	if errors.As(err, &wrong) {
+		return &mistake{message: wrong.Message, hint: wrong.Hint}
 	}
-	steps := strings.Split(m[2], "/")
-	if slices.ContainsFunc(steps, func(p string) bool { return p == "" || p == "." || p == ".." }) {
-		return &mistake{message: "the path of a reference to a secret has an empty step or leads upwards", hint: form}
-	}
-	return nil
+	return err
 }
 
 // protect is what an expression becomes as a sensitive input: its secret
-// references are marked as such, and it must hold at least one, or a reference
-// to an output.
-func protect(e Expression) (Expression, error) {
-	e, err := markSecrets(e)
+// references, which must be the team's, are marked as such, and it must hold at
+// least one, or a reference to an output.
+func protect(team string, e Expression) (Expression, error) {
+	e, err := markSecrets(team, e)
 	if err != nil {
 		return e, err
 	}
 	safe := false
 	e.walk(func(leaf Expression) { safe = safe || leaf.Kind == ExprSecret || leaf.Kind == ExprReference })
 	if !safe {
-		return e, &mistake{message: "a sensitive input cannot be given in clear", hint: "write a reference: secret://<source>/<path>, or {{ .resources.<name>.outputs.<output> }}"}
+		return e, &mistake{message: "a sensitive input cannot be given in clear", hint: "write a reference: " + secretref.Forms(team) + ", or {{ .resources.<name>.outputs.<output> }}"}
 	}
 	return e, nil
 }
 
-func markSecrets(e Expression) (Expression, error) {
+func markSecrets(team string, e Expression) (Expression, error) {
 	switch e.Kind {
 	case ExprLiteral:
-		return markLiteral(e.Literal)
+		return markLiteral(team, e.Literal)
 	case ExprList:
 		parts := slices.Clone(e.Parts)
 		for i := range parts {
-			p, err := markSecrets(parts[i])
+			p, err := markSecrets(team, parts[i])
 			if err != nil {
 				return e, err
 			}
@@ -61,7 +58,7 @@ func markSecrets(e Expression) (Expression, error) {
 	case ExprMap:
 		fields := make(map[string]Expression, len(e.Fields))
 		for _, k := range sortedKeys(e.Fields) {
-			f, err := markSecrets(e.Fields[k])
+			f, err := markSecrets(team, e.Fields[k])
 			if err != nil {
 				return e, err
 			}
@@ -80,20 +77,20 @@ func markSecrets(e Expression) (Expression, error) {
 }
 
 // markLiteral looks for secret references in a value that is known.
-func markLiteral(v any) (Expression, error) {
+func markLiteral(team string, v any) (Expression, error) {
 	switch t := v.(type) {
 	case string:
 		if !strings.Contains(t, secretScheme) {
 			return literal(t), nil
 		}
-		if err := CheckSecret(t); err != nil {
+		if err := CheckSecret(team, t); err != nil {
 			return Expression{}, err
 		}
 		return Expression{Kind: ExprSecret, Secret: t}, nil
 	case []any:
 		parts := make([]Expression, len(t))
 		for i, e := range t {
-			p, err := markLiteral(e)
+			p, err := markLiteral(team, e)
 			if err != nil {
 				return Expression{}, err
 			}
@@ -103,7 +100,7 @@ func markLiteral(v any) (Expression, error) {
 	case map[string]any:
 		fields := make(map[string]Expression, len(t))
 		for _, k := range sortedKeys(t) {
-			f, err := markLiteral(t[k])
+			f, err := markLiteral(team, t[k])
 			if err != nil {
 				return Expression{}, err
 			}

@@ -72,6 +72,9 @@ func parseTemplate(source string) (*parsedTemplate, error) {
 	if len(trees) != 1 || tree == nil || tree.Root == nil {
 		return nil, failf("a template cannot define others")
 	}
+	if err := checkArguments(tree.Root); err != nil {
+		return nil, err
+	}
 	if err := instrument(tree.Root); err != nil {
 		return nil, err
 	}

@@ -78,7 +78,7 @@ func (r *templateRun) functions() template.FuncMap {
 
 func (r *templateRun) call(name string, f function, args []any) (any, error) {
 	if len(args) < f.least || f.most >= 0 && len(args) > f.most {
-		return nil, failf("%s has %d arguments; it takes %s", name, len(args), arity(f))
+		return nil, f.wrongCount(name, len(args))
 	}
 	cost := 0
 	for i, a := range args {
@@ -102,6 +102,11 @@ func (r *templateRun) call(name string, f function, args []any) (any, error) {
 		return nil, failf("%s gives more than %d bytes", name, MaxTemplateOutput)
 	}
 	return v, r.spend(n)
+}
+
+// wrongCount says how many arguments the function takes.
+func (f function) wrongCount(name string, n int) *mistake {
+	return failf("%s has %d arguments; it takes %s", name, n, arity(f))
 }
 
 func arity(f function) string {
@@ -208,10 +213,19 @@ func (r *templateRun) callOutput(resource, output string, path ...string) (any, 
 	return opaqueReference(ref), nil
 }
 
+// What the function output takes.
+const (
+	externalArguments = 3
+	externalUsage     = `write output "team/app" "instance.resource" "output"`
+)
+
+func wrongExternal(n int) *mistake {
+	return &mistake{message: fmt.Sprintf("output has %d arguments; it takes %d", n, externalArguments), hint: externalUsage}
+}
+
 func (r *templateRun) callExternal(args ...any) (any, error) {
-	const usage = `write output "team/app" "instance.resource" "output"`
-	if len(args) != 3 {
-		return nil, failf("output has %d arguments; %s", len(args), usage)
+	if len(args) != externalArguments {
+		return nil, wrongExternal(len(args))
 	}
 	texts := make([]string, len(args))
 	for i, a := range args {
@@ -220,7 +234,7 @@ func (r *templateRun) callExternal(args ...any) (any, error) {
 		}
 		text, ok := a.(string)
 		if !ok {
-			return nil, failf("output takes strings; %s", usage)
+			return nil, &mistake{message: "output takes strings", hint: externalUsage}
 		}
 		texts[i] = text
 	}

@@ -17,6 +17,8 @@ type templateUses struct {
 	// resources and params that it names, each once, in order.
 	resources []string
 	params    []string
+	// references to outputs, with the resource as their node.
+	references []Reference
 	// environment keys, such as "region".
 	environment []string
 	// strangers are first names that no template has, such as ".param".
@@ -254,6 +256,7 @@ func (w *rewriter) reference(steps []string) (string, error) {
 		}
 	}
 	w.uses.add(&w.uses.resources, steps[1])
+	w.uses.references = append(w.uses.references, Reference{Node: steps[1], Output: steps[3], Path: steps[4:]})
 	call := []string{funcOutput, strconv.Quote(steps[1])}
 	for _, s := range steps[3:] {
 		call = append(call, strconv.Quote(s))

@@ -195,9 +195,9 @@ func TestTemplateErrors(t *testing.T) {
 		"concat to integer":   {reason: "text is no integer", value: "1{{ .resources.source.outputs.count }}", typ: catalog.TypeInteger, want: []string{"text made of references is a string"}},
 		"mistyped":            {reason: "rendered values have the declared type", value: "{{ .params.x }}", typ: catalog.TypeInteger, parameters: map[string]string{"x": "many"}, want: []string{"main.go:3", "web.target.value", `value "many" must be an integer`}},
 		"list inside text":    {reason: "a list has no form in text", value: `x{{ split "," "a,b" }}`, want: []string{"a list cannot stand inside text"}},
-		"secret":              {reason: "a secret cannot go to an input that is not sensitive", value: "secret://env/X", want: []string{"can only be given to a sensitive input"}},
-		"secret in parameter": {reason: "not through a parameter either", value: "{{ .params.x }}", parameters: map[string]string{"x": "secret://env/X"}, want: []string{"can only be given to a sensitive input"}},
-		"secret in JSON":      {reason: "nor hidden in JSON", value: "{{ .params.x }}", typ: catalog.TypeList, parameters: map[string]string{"x": `["secret:\/\/env/X"]`}, want: []string{"can only be given to a sensitive input"}},
+		"secret":              {reason: "a secret cannot go to an input that is not sensitive", value: "secret://env/NESTOR_SECRET_ALPHA__X", want: []string{"can only be given to a sensitive input"}},
+		"secret in parameter": {reason: "not through a parameter either", value: "{{ .params.x }}", parameters: map[string]string{"x": "secret://env/NESTOR_SECRET_ALPHA__X"}, want: []string{"can only be given to a sensitive input"}},
+		"secret in JSON":      {reason: "nor hidden in JSON", value: "{{ .params.x }}", typ: catalog.TypeList, parameters: map[string]string{"x": `["secret:\/\/env/NESTOR_SECRET_ALPHA__X"]`}, want: []string{"can only be given to a sensitive input"}},
 		"key":                 {reason: "keys are taken as they are", value: map[string]any{"{{ .team }}": "x"}, typ: catalog.TypeMap, want: []string{"a key cannot be a template"}},
 		"template too long":   {reason: "a template has a size", value: "{{ .team }}" + strings.Repeat("x", composer.MaxTemplateBytes), want: []string{"more than the 8192 allowed"}},
 		"output too long":     {reason: "and its output", value: `{{ range 5000 }}xxxxxxxxxxxxxxxxxxxx{{ end }}`, want: []string{"more than 65536 bytes"}},
@@ -229,7 +229,7 @@ func TestTemplateErrors(t *testing.T) {
 
 func TestSensitiveInputs(t *testing.T) {
 	t.Parallel()
-	secret := composer.Expression{Kind: composer.ExprSecret, Secret: "secret://env/DB"}
+	secret := composer.Expression{Kind: composer.ExprSecret, Secret: "secret://env/NESTOR_SECRET_ALPHA__DB"}
 	password := composer.Expression{Kind: composer.ExprReference, Reference: &composer.Reference{Node: "web.source", Output: "password", Type: catalog.TypeString, Sensitive: true}}
 	tests := map[string]struct {
 		reason string
@@ -238,18 +238,23 @@ func TestSensitiveInputs(t *testing.T) {
 		want   composer.Expression
 		fails  string
 	}{
-		"reference to a secret": {"it is marked", "secret://env/DB", catalog.TypeString, secret, ""},
-		"from a template":       {"a template may build it", `secret://env/{{ "DB" }}`, catalog.TypeString, secret, ""},
+		"reference to a secret": {"it is marked", "secret://env/NESTOR_SECRET_ALPHA__DB", catalog.TypeString, secret, ""},
+		"from a template":       {"a template may build it", `secret://env/NESTOR_SECRET_ALPHA__{{ "DB" }}`, catalog.TypeString, secret, ""},
 		"output":                {"an output may be given", "{{ .resources.source.outputs.password }}", catalog.TypeString, password, ""},
-		"map":                   {"a map holds at least one", map[string]any{"user": "app", "password": "secret://env/DB"}, catalog.TypeMap, composer.Expression{Kind: composer.ExprMap, Fields: map[string]composer.Expression{"user": lit("app"), "password": secret}}, ""},
+		"map":                   {"a map holds at least one", map[string]any{"user": "app", "password": "secret://env/NESTOR_SECRET_ALPHA__DB"}, catalog.TypeMap, composer.Expression{Kind: composer.ExprMap, Fields: map[string]composer.Expression{"user": lit("app"), "password": secret}}, ""},
 		"clear":                 {"a value in clear is refused", "hunter2", catalog.TypeString, composer.Expression{}, "cannot be given in clear"},
 		"clear number":          {"whatever its type", int64(42), catalog.TypeInteger, composer.Expression{}, "cannot be given in clear"},
 		"clear map":             {"and inside a map", map[string]any{"password": "hunter2"}, catalog.TypeMap, composer.Expression{}, "cannot be given in clear"},
-		"part of text":          {"a secret is a whole value", "hunter2 secret://env/DB", catalog.TypeString, composer.Expression{}, "no reference to a secret"},
-		"in a concat":           {"also beside a reference", "secret://env/{{ .resources.source.outputs.text }}", catalog.TypeString, composer.Expression{}, "is a whole value"},
+		"part of text":          {"a secret is a whole value", "hunter2 secret://env/NESTOR_SECRET_ALPHA__DB", catalog.TypeString, composer.Expression{}, "no reference to a secret"},
+		"in a concat":           {"also beside a reference", "secret://env/NESTOR_SECRET_ALPHA__{{ .resources.source.outputs.text }}", catalog.TypeString, composer.Expression{}, "is a whole value"},
 		"upwards":               {"a path stays inside its source", "secret://file/../../etc/passwd", catalog.TypeString, composer.Expression{}, "leads upwards"},
 		"encoded":               {"also when it is encoded", "secret://file/%2e%2e/x", catalog.TypeString, composer.Expression{}, "no reference to a secret"},
 		"empty source":          {"a source has a name", "secret:///x", catalog.TypeString, composer.Expression{}, "no reference to a secret"},
+		"other team":            {"a team's secrets are its own", "secret://env/NESTOR_SECRET_BETA__DB", catalog.TypeString, composer.Expression{}, "is not team alpha's (write secret://env/NESTOR_SECRET_ALPHA__<NAME>"},
+		"other team's file":     {"a team's secrets are its own", "secret://file/beta/db", catalog.TypeString, composer.Expression{}, "is not team alpha's"},
+		"other team's in a map": {"wherever it stands", map[string]any{"password": "secret://env/NESTOR_SECRET_BETA__DB"}, catalog.TypeMap, composer.Expression{}, "is not team alpha's"},
+		"other team's built":    {"a template cannot get around it", `secret://env/NESTOR_SECRET_{{ "BETA" }}__DB`, catalog.TypeString, composer.Expression{}, "is not team alpha's"},
+		"credential":            {"credentials are the platform's", "secret://env/NESTOR_CREDENTIAL_AWS", catalog.TypeString, composer.Expression{}, "is not team alpha's"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -270,6 +275,17 @@ func TestSensitiveInputs(t *testing.T) {
 			}
 		})
 	}
+	t.Run("definition's default", func(t *testing.T) {
+		t.Parallel()
+		snapshot := catalog.NewSnapshot([]catalog.Published{
+			definition("source", "1.0.0", "aws", "source", nil, nil),
+			definition("target", "1.0.0", "aws", "target", []catalog.Field{{Name: "key", Type: catalog.TypeString, Sensitive: true, Default: "secret://env/NESTOR_SECRET_BETA__DB"}}, nil),
+		})
+		c := oneValue(nil)
+		c.Spec.Resources[2].Config = nil
+		_, _, err := renderOne(t, c, snapshot, nil)
+		wantProblem(t, "a definition cannot lend another team's secret", err, "main.go:3", "web.target.key", "the default of target@1.0.0", "is not team alpha's")
+	})
 	t.Run("spreads", func(t *testing.T) {
 		t.Parallel()
 		got, _, err := renderOne(t, oneValue("x{{ .resources.source.outputs.password }}"), targetCatalog(catalog.TypeString, false), nil)
@@ -311,7 +327,7 @@ func FuzzTemplate(f *testing.F) {
 // FuzzParameter gives any text as a parameter: it comes out as it went in, or
 // is refused, but is never interpreted.
 func FuzzParameter(f *testing.F) {
-	for _, seed := range []string{"x", "{{ .team }}", "${resources.source.outputs.text}", "$${resources.", "%s%n", "\x00", "{{", "}}", "../../etc", "\"; rm -rf /", "secret://env/X"} {
+	for _, seed := range []string{"x", "{{ .team }}", "${resources.source.outputs.text}", "$${resources.", "%s%n", "\x00", "{{", "}}", "../../etc", "\"; rm -rf /", "secret://env/NESTOR_SECRET_ALPHA__X"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, parameter string) {

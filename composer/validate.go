@@ -57,6 +57,9 @@ func (v *validator) checkParams() {
 		if slices.Contains(reservedParams(), p.Name) {
 			v.report(manifest.Index("spec.params", i)+".name", fmt.Sprintf("a parameter cannot be called %q: in an annotation that names the instance", p.Name), "rename it")
 		}
+		if s, ok := p.Default.(string); ok && p.Sensitive {
+			v.checkSecret(manifest.Index("spec.params", i)+".default", s)
+		}
 		v.params = append(v.params, p.Name)
 	}
 }
@@ -126,7 +129,21 @@ func checkRange(versionRange string) error {
 func (v *validator) checkConfig(at, resource string, config map[string]any) {
 	eachString(at, config, func(path, s string) {
 		v.checkTemplate(path, resource, s)
+		v.checkSecret(path, s)
 	}, v.report)
+}
+
+// checkSecret checks a reference to a secret that is written out. One that a
+// template makes is checked when a release is made.
+func (v *validator) checkSecret(path, s string) {
+	named := catalog.CheckName("team", v.c.Metadata.Team) == nil // else that is reported
+	if !named || !strings.HasPrefix(s, secretScheme) || strings.Contains(s, leftDelim) || strings.Contains(s, literalRef) {
+		return
+	}
+	if err := CheckSecret(v.c.Metadata.Team, s); err != nil {
+		message, cure := told(err)
+		v.report(path, message, cure)
+	}
 }
 
 // checkTemplate parses a template and checks every name in it that is known
@@ -203,7 +220,7 @@ func (v *validator) checkOverride(name string, o Override) {
 		case len(v.params) > 0 && i < 0:
 			v.report(path, fmt.Sprintf("there is no parameter %q", clip(p)), hint(p, v.params, ""))
 		case i >= 0:
-			if _, err := coerceParam(v.c.Spec.Params[i], o.Params[p]); err != nil {
+			if _, err := coerceParam(v.c.Metadata.Team, v.c.Spec.Params[i], o.Params[p]); err != nil {
 				message, cure := told(err)
 				v.report(path, message, cure)
 			}

@@ -77,14 +77,27 @@ type Deployment struct {
 	// Basis is the scope's head revision that the plan was made on.
 	Basis  int64  `json:"basis"`
 	PlanID string `json:"planId,omitempty"`
-	// ChangeDigest is the approved change set's; empty with AutoApprove.
-	ChangeDigest string     `json:"changeDigest,omitempty"`
-	AutoApprove  bool       `json:"autoApprove,omitempty"`
-	RequestID    string     `json:"requestId"` // one per scope and intent: the Idempotency-Key
-	Principal    string     `json:"principal"`
-	Approvals    []Approval `json:"approvals,omitempty"`
-	OnFailure    OnFailure  `json:"onFailure"`
-	Status       Status     `json:"status"`
+	// ReplacedPlanID is the plan that the request named, where the environment
+	// has changed since and PlanID is the one made in its place.
+	ReplacedPlanID string `json:"replacedPlanId,omitempty"`
+	// ChangeDigest is that of PlanID's change set, which approvals are about;
+	// empty without a plan.
+	ChangeDigest string `json:"changeDigest,omitempty"`
+	AutoApprove  bool   `json:"autoApprove,omitempty"`
+	RequestID    string `json:"requestId"` // one per scope and intent: the Idempotency-Key
+	Principal    string `json:"principal"`
+	// ApprovalsRequired from others than Principal, as the environment had it
+	// when the graph was frozen. With any, AutoApprove binds no less than
+	// without: no step goes beyond the plan.
+	ApprovalsRequired int `json:"approvalsRequired,omitempty"`
+	// Approvals are the decisions so far, oldest first. Those on nodes are
+	// bounded; the events hold them all.
+	Approvals []Approval `json:"approvals,omitempty"`
+	// Paused lists nodes that wait for a decision, by node, while the status is
+	// paused. What does not fit comes up when these are decided.
+	Paused    []PausedNode `json:"paused,omitempty"`
+	OnFailure OnFailure    `json:"onFailure"`
+	Status    Status       `json:"status"`
 	// Reason explains the status in a sentence where it needs one: why it
 	// waits, what failed first.
 	Reason     string    `json:"reason,omitempty"`
@@ -104,13 +117,36 @@ func DeploymentID(s Scope, n int64) string { return fmt.Sprintf("%s/%d", s, n) }
 // ApplicationWorkflowID is the id of the application's long-lived workflow.
 func ApplicationWorkflowID(team, application string) string { return team + "/" + application }
 
-// Approval is one principal's yes or no.
+// Approval is one principal's yes or no to one change set.
 type Approval struct {
-	Principal    string    `json:"principal"`
-	Approved     bool      `json:"approved"`
-	Comment      string    `json:"comment,omitempty"`
-	ChangeDigest string    `json:"changeDigest,omitempty"`
-	Time         time.Time `json:"time"`
+	Principal string `json:"principal"`
+	Approved  bool   `json:"approved"`
+	Comment   string `json:"comment,omitempty"`
+	// Node whose change set it is about; empty for the deployment's plan.
+	Node         string `json:"node,omitempty"`
+	ChangeDigest string `json:"changeDigest,omitempty"`
+	// Void says why it changed nothing, such as that the change set was another
+	// by then; empty when it counts.
+	Void string    `json:"void,omitempty"`
+	Time time.Time `json:"time"`
+}
+
+// NodeChange names one change set of one node.
+type NodeChange struct {
+	Node         string `json:"node"`
+	ChangeDigest string `json:"changeDigest"`
+}
+
+// PausedNode is a node whose change set goes beyond what was approved.
+type PausedNode struct {
+	Node         string `json:"node"`
+	ChangeDigest string `json:"changeDigest"`
+	Message      string `json:"message"` // in what it goes beyond
+}
+
+// Change names the change set that a paused node waits with.
+func (p PausedNode) Change() NodeChange {
+	return NodeChange{Node: p.Node, ChangeDigest: p.ChangeDigest}
 }
 
 // Residue is something a deployment left behind and could not take back.

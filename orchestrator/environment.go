@@ -47,7 +47,8 @@ type EnvironmentSpec struct {
 	Engines []string `json:"engines"`
 	State   Backend  `json:"state,omitempty"`
 	// Credentials are set in the environment of engine processes: variable
-	// name → secret reference ("secret://env/NAME", "secret://file/path").
+	// name → reference to a secret of the platform
+	// ("secret://env/NESTOR_CREDENTIAL_NAME", "secret://file/_platform/path").
 	Credentials map[string]string `json:"credentials,omitempty"`
 	// Approvals that a deployment needs beyond its principal's own.
 	Approvals Approvals `json:"approvals,omitempty"`

@@ -12,6 +12,7 @@ import (
 
 	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/internal/manifest"
+	"github.com/HatiCode/nestor/internal/secretref"
 	"github.com/HatiCode/nestor/internal/suggest"
 )
 
@@ -115,19 +116,22 @@ func (c environmentCheck) providers() {
 }
 
 func (c environmentCheck) engines() {
-	known := catalog.KnownEngines()
+	known, offered := catalog.KnownEngines(), OfferedEngines()
 	if len(c.e.Spec.Engines) == 0 {
-		c.report("spec.engines", "missing, expected at least one engine", "known: "+strings.Join(known, ", "))
+		c.report("spec.engines", "missing, expected at least one engine", "known: "+strings.Join(offered, ", "))
 	}
 	for i, engine := range c.e.Spec.Engines {
 		at := manifest.Index("spec.engines", i)
 		switch {
 		case !slices.Contains(known, engine):
-			hint := "known: " + strings.Join(known, ", ")
-			if near, ok := suggest.Nearest(engine, known); ok {
+			hint := "known: " + strings.Join(offered, ", ")
+			if near, ok := suggest.Nearest(engine, offered); ok {
 				hint = fmt.Sprintf("did you mean %q?", near)
 			}
 			c.report(at, fmt.Sprintf("engine %q is not known", engine), hint)
+		case !slices.Contains(ImplementedEngines(), engine):
+			c.report(at, fmt.Sprintf("this version of Nestor has no engine %s yet; it runs %s", engine, strings.Join(offered, ", ")),
+				"remove it; definitions may list it already")
 		case slices.Index(c.e.Spec.Engines, engine) < i:
 			c.report(at, fmt.Sprintf("engine %q is listed already", engine), "remove one of them")
 		}
@@ -141,9 +145,12 @@ func (c environmentCheck) credentials() {
 		if !variable.MatchString(name) {
 			c.report(at, fmt.Sprintf("%q is no name of an environment variable", name), "use letters, digits and _")
 		}
-		// The value is not quoted: somebody may have pasted the secret itself.
-		if rest, ok := strings.CutPrefix(c.e.Spec.Credentials[name], "secret://"); !ok || !strings.Contains(rest, "/") {
-			c.report(at, "the value is no secret reference", `write "secret://env/NAME" or "secret://file/path", never the secret itself`)
+		// Its message does not quote the value: somebody may have pasted the
+		// secret itself.
+		_, err := secretref.Parse(secretref.Platform, c.e.Spec.Credentials[name])
+		var wrong *secretref.Error
+		if errors.As(err, &wrong) {
+			c.report(at, wrong.Message, wrong.Hint+", never the secret itself")
 		}
 	}
 }

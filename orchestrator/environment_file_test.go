@@ -24,9 +24,9 @@ spec:
   allowedRegions: [us-west-2, us-central1]
   sharedProviders: [kubernetes]
   cluster: main
-  engines: [terraform, helm]
+  engines: [terraform]
   state: {type: s3, config: {bucket: state, key: "{address}"}}
-  credentials: {AWS_PROFILE: "secret://env/NESTOR_SECRET_AWS"}
+  credentials: {AWS_PROFILE: "secret://env/NESTOR_CREDENTIAL_AWS"}
   approvals: {required: 1}
   after: dev
   shared: [alpha/network]
@@ -47,9 +47,9 @@ func TestParseEnvironments(t *testing.T) {
 		Spec: orchestrator.EnvironmentSpec{
 			Description: "for tests", Provider: "aws", Region: "us-west-2",
 			AllowedProviders: []string{"aws", "gcp"}, AllowedRegions: []string{"us-west-2", "us-central1"},
-			SharedProviders: []string{"kubernetes"}, Cluster: "main", Engines: []string{"terraform", "helm"},
+			SharedProviders: []string{"kubernetes"}, Cluster: "main", Engines: []string{"terraform"},
 			State:       orchestrator.Backend{Type: "s3", Config: map[string]any{"bucket": "state", "key": "{address}"}},
-			Credentials: map[string]string{"AWS_PROFILE": "secret://env/NESTOR_SECRET_AWS"},
+			Credentials: map[string]string{"AWS_PROFILE": "secret://env/NESTOR_CREDENTIAL_AWS"},
 			Approvals:   orchestrator.Approvals{Required: 1}, After: "dev", Shared: []string{"alpha/network"},
 			Labels: map[string]string{"tier": "test"}, MaxInFlight: 50,
 		},
@@ -84,11 +84,14 @@ func TestParseEnvironmentsRefuses(t *testing.T) {
 		"provider":         {old: "  provider: aws\n", new: "", want: []string{"spec.provider: missing"}, reason: "compositions need one"},
 		"own provider":     {old: "[aws, gcp]", new: "[gcp]", want: []string{"spec.allowedProviders", `"aws"`, "add it"}, reason: "it would allow all but its own"},
 		"own region":       {old: "[us-west-2, us-central1]", new: "[us-central1]", want: []string{"spec.allowedRegions", `"us-west-2"`}, reason: "it would allow all but its own"},
-		"no engines":       {old: "  engines: [terraform, helm]\n", new: "", want: []string{"spec.engines: missing", "terraform"}, reason: "nothing could act"},
-		"unknown engine":   {old: "[terraform, helm]", new: "[teraform, helm]", want: []string{"e.yaml:12:13: spec.engines[0]", `did you mean "terraform"?`}, reason: "a misspelt engine"},
-		"engine twice":     {old: "[terraform, helm]", new: "[helm, terraform, helm]", want: []string{"spec.engines[2]", "listed already"}, reason: "once is enough"},
+		"no engines":       {old: "  engines: [terraform]\n", new: "", want: []string{"spec.engines: missing", "terraform"}, reason: "nothing could act"},
+		"unknown engine":   {old: "[terraform]", new: "[teraform]", want: []string{"e.yaml:12:13: spec.engines[0]", `did you mean "terraform"?`}, reason: "a misspelt engine"},
+		"no such engine":   {old: "[terraform]", new: "[terraform, pulumi]", want: []string{"e.yaml:12:24: spec.engines[1]: this version of Nestor has no engine pulumi yet; it runs terraform (remove it"}, reason: "nothing would ever run its steps"},
+		"engine twice":     {old: "[terraform]", new: "[terraform, fake, terraform]", want: []string{"spec.engines[2]", "listed already"}, reason: "once is enough"},
 		"variable":         {old: "AWS_PROFILE:", new: "AWS-PROFILE:", want: []string{"no name of an environment variable"}, reason: "no variable has that name"},
-		"secret in clear":  {old: "secret://env/NESTOR_SECRET_AWS", new: "hunter2", want: []string{"spec.credentials.AWS_PROFILE", "no secret reference"}, reason: "a pasted secret"},
+		"secret in clear":  {old: "secret://env/NESTOR_CREDENTIAL_AWS", new: "hunter2", want: []string{"spec.credentials.AWS_PROFILE", "no reference to a secret", "never the secret itself"}, reason: "a pasted secret"},
+		"team's secret":    {old: "env/NESTOR_CREDENTIAL_AWS", new: "env/NESTOR_SECRET_ALPHA__AWS", want: []string{"spec.credentials.AWS_PROFILE", "is not the platform's", "secret://env/NESTOR_CREDENTIAL_<NAME> or secret://file/_platform/<path>"}, reason: "an environment serves all teams"},
+		"team's file":      {old: "env/NESTOR_CREDENTIAL_AWS", new: "file/platform/aws", want: []string{"spec.credentials.AWS_PROFILE", "is not the platform's"}, reason: "a team may be called platform"},
 		"shared":           {old: "[alpha/network]", new: "[network]", want: []string{"spec.shared[0]", "<team>/<application>"}, reason: "whose network"},
 		"shared path":      {old: "[alpha/network]", new: "[alpha/network/x]", want: []string{"spec.shared[0]"}, reason: "two parts"},
 		"approvals":        {old: "required: 1", new: "required: -1", want: []string{"spec.approvals.required: -1 is not between 0 and 20"}, reason: "less than none"},

@@ -17,6 +17,7 @@ const (
 	NodeReady     NodeStatus = "ready"     // is as its graph says
 	NodeFailed    NodeStatus = "failed"    // the last step failed for good
 	NodeUncertain NodeStatus = "uncertain" // a step was cut off; not yet observed
+	NodeObserved  NodeStatus = "observed"  // rollback: read back, something is there
 	NodeSkipped   NodeStatus = "skipped"   // never started, since something it needs failed
 	NodeReverted  NodeStatus = "reverted"  // taken back to what it was before
 	NodeDestroyed NodeStatus = "destroyed" // read back as gone
@@ -44,6 +45,9 @@ type NodeHead struct {
 	InputsRef     string `json:"inputsRef,omitempty"`
 	OutputsRef    string `json:"outputsRef,omitempty"`
 	OutputsDigest string `json:"outputsDigest,omitempty"`
+	// Intended is the graph whose inputs an engine was last asked to apply,
+	// while that has not succeeded. A head with no InputsRef was never whole.
+	Intended string `json:"intended,omitempty"`
 	// LastDeployment that acted on it.
 	LastDeployment string `json:"lastDeployment"`
 	// Fence grows by one with each attempt to act; a write by an older fence

@@ -69,7 +69,7 @@ func TestSettings(t *testing.T) {
 	want := composer.EnvironmentSettings{
 		Name: "staging", Provider: "aws", Region: "us-west-2", Cluster: "main",
 		AllowedProviders: []string{"aws", "gcp"}, AllowedRegions: []string{"us-west-2", "us-central1"},
-		SharedProviders: []string{"kubernetes"}, Engines: []string{"terraform", "helm"},
+		SharedProviders: []string{"kubernetes"}, Engines: []string{"terraform"},
 		Shared: []string{"alpha/network"}, Labels: map[string]string{"tier": "test"},
 	}
 	if diff := cmp.Diff(want, all[0].Settings()); diff != "" {

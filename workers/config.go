@@ -32,7 +32,8 @@ type Config struct {
 	Roles []string
 	// Slots bounds the steps of one engine that run at once in this process.
 	Slots int
-	// SecretsDir holds the files behind "secret://file/…"; empty: none.
+	// SecretsDir holds a directory for each team, named after it, and
+	// "_platform", with the files behind "secret://file/…"; empty: none.
 	SecretsDir string
 	// BinDirs are searched for engine programs before PATH.
 	BinDirs []string

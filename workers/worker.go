@@ -110,7 +110,7 @@ func newWorker(ctx context.Context, c Config, role string, t client.Client, r *r
 	if role == RoleControl {
 		w := worker.New(t, contract.QueueControl, options(c.Slots*4))
 		workflows.Register(w)
-		(&activities.Control{Registry: r.Registry, Compiler: r.Compiler, Temporal: t}).Register(w)
+		(&activities.Control{Registry: r.Registry, Compiler: r.Compiler, Temporal: t, Queues: t}).Register(w)
 		return w, nil
 	}
 	steps, err := newSteps(c, role, r)
@@ -118,7 +118,9 @@ func newWorker(ctx context.Context, c Config, role string, t client.Client, r *r
 		return nil, err
 	}
 	o := options(c.Slots)
-	o.DisableWorkflowWorker = true
+	// It runs no workflows, and asks for them all the same: so that it is seen to
+	// be there while its slots are all taken, when it asks for no activity.
+	o.MaxConcurrentWorkflowTaskPollers = 2
 	w := worker.New(t, contract.EngineQueue(role), o)
 	steps.Register(w)
 	return w, ctx.Err()

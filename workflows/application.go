@@ -23,7 +23,12 @@ const (
 // Application serialises the work on one application: in each environment one
 // deployment at a time, a queue behind it, approvals waited for here. It lives
 // as long as the application does; its id is "<team>/<application>".
+//
+// It has no end of its own, so canceling it in the Temporal Web UI changes
+// nothing: cancel a deployment instead. When it was terminated, the next one
+// takes its lanes up from the store.
 func Application(ctx workflow.Context, in contract.ApplicationInput) error {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	a := newApplication(in)
 	if err := a.setup(ctx); err != nil {
 		return err
@@ -61,10 +66,18 @@ func (a *application) setup(ctx workflow.Context) error {
 	a.root = ctx
 	a.state.Handled = 0
 	a.accepting = workflow.NewMutex(ctx)
+	// Requests wait until the lanes are known.
+	if err := a.accepting.Lock(ctx); err != nil {
+		return err
+	}
+	defer a.accepting.Unlock()
 	if err := workflow.SetQueryHandler(ctx, contract.QueryState, a.answer); err != nil {
 		return err
 	}
 	if err := workflow.SetUpdateHandler(ctx, contract.UpdateDeploy, a.deploy); err != nil {
+		return err
+	}
+	if err := a.takeUp(ctx); err != nil {
 		return err
 	}
 	for _, environment := range slices.Sorted(keys(a.state.Lanes)) {
@@ -74,6 +87,23 @@ func (a *application) setup(ctx workflow.Context) error {
 	return workflow.UpsertTypedSearchAttributes(ctx,
 		temporal.NewSearchAttributeKeyKeyword(contract.AttributeTeam).ValueSet(a.in.Team),
 		temporal.NewSearchAttributeKeyKeyword(contract.AttributeApplication).ValueSet(a.in.Application))
+}
+
+// takeUp reads the lanes from the store where no earlier run handed them on:
+// one that was terminated could not.
+func (a *application) takeUp(ctx workflow.Context) error {
+	if a.in.State != nil {
+		return nil
+	}
+	in := contract.OpenDeploymentsInput{Team: a.in.Team, Application: a.in.Application}
+	var res contract.OpenDeploymentsResult
+	if err := record(ctx, contract.ActivityOpenDeployments, in, &res); err != nil {
+		return err
+	}
+	if res.Lanes != nil {
+		a.state.Lanes = res.Lanes
+	}
+	return nil
 }
 
 // show puts what is under way where the Temporal Web UI finds it.
@@ -124,42 +154,53 @@ func (a *application) resting(ctx workflow.Context) bool {
 // deploy answers once the request has a number and a place in the queue. A
 // request that was answered before gets the same answer.
 func (a *application) deploy(ctx workflow.Context, req contract.DeployRequest) (contract.DeployAccepted, error) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if err := a.accepting.Lock(ctx); err != nil {
 		return contract.DeployAccepted{}, err
 	}
 	defer a.accepting.Unlock()
+	update := req.UpdateID()
 	for _, recent := range a.state.Recent {
-		if recent.RequestID == req.RequestID {
+		if recent.Update == update {
 			return contract.DeployAccepted{Deployment: recent.Deployment}, nil
 		}
 	}
-	var id string
-	if err := record(ctx, contract.ActivityAcceptDeployment, req, &id); err != nil {
+	var res contract.AcceptResult
+	if err := record(ctx, contract.ActivityAcceptDeployment, req, &res); err != nil {
 		return contract.DeployAccepted{}, err
 	}
-	position := a.enqueue(req.Environment, id)
-	a.remember(req.RequestID, id)
-	return contract.DeployAccepted{Deployment: id, Position: position}, nil
+	accepted := contract.DeployAccepted{Deployment: res.Deployment}
+	if !res.Ended {
+		accepted.Position = a.enqueue(req.Environment, res.Deployment)
+	}
+	a.remember(update, res.Deployment)
+	return accepted, nil
 }
 
-func (a *application) remember(request, deployment string) {
+func (a *application) remember(update, deployment string) {
 	a.state.Handled++
-	a.state.Recent = append(a.state.Recent, contract.RecentRequest{RequestID: request, Deployment: deployment})
+	a.state.Recent = append(a.state.Recent, contract.RecentRequest{Update: update, Deployment: deployment})
 	if over := len(a.state.Recent) - maxRecent; over > 0 {
 		a.state.Recent = slices.Delete(a.state.Recent, 0, over)
 	}
 }
 
-// enqueue puts a deployment into its environment's lane and says how many are
-// before it.
+// enqueue puts a deployment into its environment's lane, unless it is there,
+// and says how many are before it.
 func (a *application) enqueue(environment, deployment string) int {
 	l := a.open(environment)
-	position := len(l.state.Queue)
+	if l.state.Current == deployment {
+		return 0
+	}
+	position := slices.Index(l.state.Queue, deployment)
+	if position < 0 {
+		position = len(l.state.Queue)
+		l.state.Queue = append(l.state.Queue, deployment)
+		a.show()
+	}
 	if l.state.Current != "" {
 		position++
 	}
-	l.state.Queue = append(l.state.Queue, deployment)
-	a.show()
 	return position
 }
 

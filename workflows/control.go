@@ -4,6 +4,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/temporal"
@@ -16,21 +17,6 @@ import (
 
 // phaseRollback is CancelSignal.Phase for a cancel of the rollback itself.
 const phaseRollback = "rollback"
-
-// decision is somebody's yes or no to what a paused node found.
-type decision struct {
-	approved bool
-	by       string
-	comment  string
-}
-
-func (v decision) refusal() string {
-	text := "its change set was rejected by " + v.by
-	if v.comment != "" {
-		text += ": " + v.comment
-	}
-	return text
-}
 
 // receiveCancels follows the cancel signal.
 func (d *deployment) receiveCancels(ctx workflow.Context) {
@@ -60,33 +46,16 @@ func (d *deployment) cancel(phase string) {
 	}
 }
 
-// receiveDecisions follows approve and reject; they matter to paused nodes.
-func (d *deployment) receiveDecisions(ctx workflow.Context) {
-	approve := workflow.GetSignalChannel(ctx, contract.SignalApprove)
-	reject := workflow.GetSignalChannel(ctx, contract.SignalReject)
-	take := func(approved bool) func(workflow.ReceiveChannel, bool) {
-		return func(c workflow.ReceiveChannel, _ bool) {
-			var s contract.DecisionSignal
-			c.Receive(ctx, &s)
-			if len(d.paused) > 0 {
-				d.decision = &decision{approved: approved, by: s.Principal, comment: s.Comment}
-			}
-		}
-	}
-	selector := workflow.NewSelector(ctx).AddReceive(approve, take(true)).AddReceive(reject, take(false))
-	for {
-		selector.Select(ctx)
-	}
-}
-
 // tell records the status when it has changed, and shows it in the Temporal
 // Web UI.
 func (d *deployment) tell() error {
 	d.untold = false
 	status, reason := orchestrator.StatusRunning, ""
+	var paused []orchestrator.PausedNode
 	switch {
 	case len(d.paused) > 0:
-		status, reason = orchestrator.StatusPaused, d.reason
+		status = orchestrator.StatusPaused
+		paused, reason = d.waiting()
 	case d.walk.Done():
 		return nil // finish tells
 	case d.walk.Phase().Compensating():
@@ -95,12 +64,12 @@ func (d *deployment) tell() error {
 			reason = fmt.Sprintf("%s of %s failed", failures[0].Action, failures[0].Node)
 		}
 	}
-	if status == d.status {
+	if status == d.status && (status != orchestrator.StatusPaused || reason == d.reason && slices.Equal(paused, d.listed)) {
 		return nil
 	}
-	d.status = status
+	d.status, d.reason, d.listed = status, reason, paused
 	in := contract.StatusInput{
-		Deployment: d.in.Deployment, Status: status, Reason: reason, Principal: d.in.Principal,
+		Deployment: d.in.Deployment, Status: status, Reason: reason, Paused: paused, Principal: d.in.Principal,
 		RunID: workflow.GetInfo(d.root).WorkflowExecution.RunID,
 	}
 	if err := record(d.root, contract.ActivitySetStatus, in, nil); err != nil {

@@ -4,6 +4,7 @@ package workflows
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -14,22 +15,11 @@ import (
 	"github.com/HatiCode/nestor/orchestrator/walk"
 )
 
-const (
-	// forcedDrainEvents is the history length at which a Deployment stops
-	// handing out steps whatever is in flight; the server's limit is 51,200.
-	forcedDrainEvents = 35_000
-	// forcedDrainBytes is the same for the history's size; the limit is 50 MB.
-	forcedDrainBytes = 35 << 20
-	// shortStep is how long the oldest step may have been running for a drain
-	// to be worth waiting for.
-	shortStep = 30 * time.Second
-)
-
 // Deployment walks one graph, or its destruction, to its end. Its id is the
 // deployment's. It holds ids and outcomes; inputs, outputs and records are the
 // activities' to read and write.
 func Deployment(ctx workflow.Context, in contract.DeploymentInput) (contract.DeploymentResult, error) {
-	d := &deployment{in: in, running: map[walk.Step]time.Time{}, paused: map[string]bool{}}
+	d := &deployment{in: in, running: map[walk.Step]time.Time{}, paused: map[string]*pause{}}
 	if err := d.setup(ctx); err != nil {
 		return contract.DeploymentResult{}, err
 	}
@@ -54,11 +44,11 @@ type deployment struct {
 	running  map[walk.Step]time.Time
 	finished []finished // outcomes that the walk was not told yet
 	canceled bool       // a cancel that the walk was not told yet
-	paused   map[string]bool
-	decision *decision // the latest, for what is paused
-	status   orchestrator.Status
-	reason   string
-	untold   bool // status or reason may have changed
+	paused   map[string]*pause
+	status   orchestrator.Status       // what was told last,
+	reason   string                    // with its reason,
+	listed   []orchestrator.PausedNode // and the paused nodes that the record lists
+	untold   bool                      // any of these may have changed
 }
 
 type finished struct {
@@ -80,11 +70,15 @@ func (d *deployment) setup(ctx workflow.Context) error {
 		return err
 	}
 	d.nodes, d.gone = byID(target), byID(previous)
+	before := walkNodes(previous)
+	for i := range before {
+		before[i].Partial = slices.Contains(d.in.Partial, before[i].ID)
+	}
 	opts := walk.Options{Kind: d.in.Kind, OnFailure: d.in.OnFailure, MaxInFlight: d.in.MaxInFlight}
 	if d.in.Resume == nil {
-		d.walk, err = walk.New(walkNodes(target), walkNodes(previous), opts)
+		d.walk, err = walk.New(walkNodes(target), before, opts)
 	} else {
-		d.walk, err = walk.Resume(walkNodes(target), walkNodes(previous), opts, d.in.Resume)
+		d.walk, err = walk.Resume(walkNodes(target), before, opts, d.in.Resume)
 	}
 	if err != nil {
 		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
@@ -101,8 +95,12 @@ func (d *deployment) setup(ctx workflow.Context) error {
 
 func (d *deployment) run() (contract.DeploymentResult, error) {
 	for !d.walk.Done() {
-		draining := d.drain()
+		draining := drain(d.root, d.running)
 		if draining && d.walk.InFlight() == 0 {
+			// A cancel may have come while a record was written.
+			if err := d.report(); err != nil {
+				return contract.DeploymentResult{}, err
+			}
 			return contract.DeploymentResult{}, d.continueAsNew()
 		}
 		if !draining {
@@ -137,27 +135,6 @@ func (d *deployment) report() error {
 		d.walk.Cancel()
 	}
 	return nil
-}
-
-// drain says whether to start nothing more, so that the workflow can continue
-// as new: when the server suggests it and no step in flight is long, or when
-// the history must not grow any more.
-func (d *deployment) drain() bool {
-	info := workflow.GetInfo(d.root)
-	if info.GetCurrentHistoryLength() >= forcedDrainEvents || info.GetCurrentHistorySize() >= forcedDrainBytes {
-		return true
-	}
-	if !info.GetContinueAsNewSuggested() {
-		return false
-	}
-	now := workflow.Now(d.root)
-	//workflowcheck:ignore any long step gives the same answer
-	for step := range d.running {
-		if now.Sub(d.running[step]) > shortStep {
-			return false
-		}
-	}
-	return true
 }
 
 func (d *deployment) continueAsNew() error {

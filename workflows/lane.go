@@ -17,9 +17,15 @@ import (
 	"github.com/HatiCode/nestor/orchestrator/contract"
 )
 
-// watchInterval is how often a running deployment is looked at, for the end
-// that sends no signal (a termination).
-const watchInterval = 30 * time.Second
+const (
+	// watchInterval is how often a running deployment is looked at, for the end
+	// that sends no signal (a termination).
+	watchInterval = 30 * time.Second
+	// firstPause, doubled up to maxPause, is how long a deployment waits until
+	// it is looked again whether there are workers for it.
+	firstPause = 250 * time.Millisecond
+	maxPause   = 5 * time.Second
+)
 
 // lane brings the deployments of one environment through, one by one. Its
 // state survives continue-as-new; where it waits, it can be left and taken up
@@ -69,6 +75,10 @@ func (l *lane) bring(ctx workflow.Context, id string) (over bool, err error) {
 				return true, l.end(ctx, id, orchestrator.StatusFailed, "its workflow could not be started: "+err.Error())
 			}
 			l.state.Started = true
+			if signal := l.state.Canceled; signal != nil {
+				// It came while the workflow was being started.
+				l.app.forward(ctx, id, contract.SignalCancel, *signal)
+			}
 		default:
 			return found == hasEnded, nil
 		}
@@ -80,7 +90,7 @@ func (l *lane) bring(ctx workflow.Context, id string) (over bool, err error) {
 type readiness int
 
 const (
-	mayRun   readiness = iota // its graph is frozen and nothing is missing
+	mayRun   readiness = iota // its graph is frozen and nothing is missing, or it runs already
 	hasEnded                  // refused, rejected or canceled, and closed as such
 	isLeft                    // the application drains; the next run takes it up
 )
@@ -88,7 +98,8 @@ const (
 // prepare freezes the deployment's graph and waits for what it still needs.
 func (l *lane) prepare(ctx workflow.Context, id string) (contract.Prepared, readiness, error) {
 	principal := "workflow:" + contract.WorkflowApplication
-	for {
+	var told contract.StatusInput
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
 		var p contract.Prepared
 		if signal := l.state.Canceled; signal != nil {
 			return p, hasEnded, l.end(ctx, id, orchestrator.StatusCanceled, canceledBy(*signal))
@@ -98,25 +109,48 @@ func (l *lane) prepare(ctx workflow.Context, id string) (contract.Prepared, read
 		if err := l.app.act(ctx, contract.ActivityPrepareDeployment, in, &p); err != nil {
 			p.Refused = message(err)
 		}
-		switch {
-		case p.Refused != "":
-			return p, hasEnded, l.end(ctx, id, orchestrator.StatusFailed, p.Refused)
-		case p.ApprovalsMissing == 0:
-			return p, mayRun, nil
-		}
 		waiting := contract.StatusInput{
 			Deployment: id, Status: orchestrator.StatusAwaitingApproval, Reason: p.Reason, Principal: principal,
 		}
-		if err := l.app.record(ctx, contract.ActivitySetStatus, waiting, nil); err != nil {
-			return p, isLeft, err
+		switch {
+		case p.Started:
+			return p, mayRun, nil
+		case l.state.Canceled != nil:
+			continue // it came while the deployment was being prepared
+		case p.Refused != "":
+			return p, hasEnded, l.end(ctx, id, orchestrator.StatusFailed, p.Refused)
+		case p.Waiting != "":
+			waiting.Status, waiting.Reason = orchestrator.StatusQueued, p.Waiting
+		case p.Replan != nil:
+			if err := l.replan(ctx, *p.Replan); err != nil {
+				return p, isLeft, err
+			}
+			continue
+		case p.ApprovalsMissing == 0:
+			return p, mayRun, nil
 		}
-		err := workflow.Await(ctx, func() bool {
+		if waiting.Status != told.Status || waiting.Reason != told.Reason {
+			if err := l.app.record(ctx, contract.ActivitySetStatus, waiting, nil); err != nil {
+				return p, isLeft, err
+			}
+			told = waiting
+		}
+		err := l.wait(ctx, p.Waiting != "", pause, func() bool {
 			return l.app.draining || l.state.Canceled != nil || l.app.decided[id] > seen
 		})
 		if err != nil || l.app.draining {
 			return p, isLeft, err
 		}
 	}
+}
+
+// wait until a condition holds, or until it is time to look again.
+func (l *lane) wait(ctx workflow.Context, again bool, pause time.Duration, until func() bool) error {
+	if !again {
+		return workflow.Await(ctx, until)
+	}
+	_, err := workflow.AwaitWithTimeout(ctx, pause, until)
+	return err
 }
 
 func canceledBy(s contract.CancelSignal) string {
@@ -130,6 +164,9 @@ func canceledBy(s contract.CancelSignal) string {
 // start begins the Deployment workflow. It is a child only so that the Web UI
 // shows where it came from: it is abandoned to itself.
 func (l *lane) start(ctx workflow.Context, p contract.Prepared) error {
+	if p.Started {
+		return nil // by an earlier run of this application
+	}
 	l.app.busy++
 	defer func() { l.app.busy-- }()
 	in := p.Input
@@ -150,7 +187,7 @@ func (l *lane) start(ctx workflow.Context, p contract.Prepared) error {
 		GetChildWorkflowExecution().Get(ctx, nil)
 	var already *temporal.ChildWorkflowExecutionAlreadyStartedError
 	if errors.As(err, &already) {
-		return nil // an earlier run of this application started it
+		return nil // the same, and it has not said so yet
 	}
 	return err
 }
@@ -209,16 +246,7 @@ func (a *application) record(ctx workflow.Context, activity string, in, result a
 func (a *application) act(ctx workflow.Context, activity string, in, result any) error {
 	a.busy++
 	defer func() { a.busy-- }()
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:           contract.QueueControl,
-		StartToCloseTimeout: 5 * time.Minute,
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval:    200 * time.Millisecond,
-			BackoffCoefficient: 2,
-			MaximumInterval:    30 * time.Second,
-		},
-	})
-	return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, result)
+	return workflow.ExecuteActivity(withControl(ctx), activity, in).Get(ctx, result)
 }
 
 // keys of a map, in no order: sort them before they matter.

@@ -3,10 +3,13 @@
 package workflows
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -24,13 +27,16 @@ const (
 
 // Plan previews every node of a graph, each after what it depends on, so that
 // it knows which of its inputs are not known yet. It changes nothing. Its id is
-// "plan/<plan>".
+// "plan/<plan>". However it ends, it closes the plan's record, unless it is
+// terminated: then whoever reads the record finds that out (see package api).
 func Plan(ctx workflow.Context, in contract.PlanInput) error {
-	p := &plan{in: in, unknown: map[string][]string{}}
-	if err := p.setup(ctx); err != nil {
-		return p.finish(ctx, message(err))
+	p := &plan{
+		in: in, unknown: map[string][]string{}, running: map[walk.Step]time.Time{}, unserved: map[string]bool{},
 	}
-	return p.run(ctx)
+	if err := p.setup(ctx); err != nil {
+		return p.finish(message(err))
+	}
+	return p.run()
 }
 
 // plan is the state of the workflow. The walk is a deployment's, with previews
@@ -40,16 +46,23 @@ type plan struct {
 	walk     *walk.Walk
 	target   map[string]contract.GraphNode
 	previous map[string]contract.GraphNode
+
+	root     workflow.Context    // outlives a cancellation of the workflow
+	previews workflow.Context    // is canceled with it
 	unknown  map[string][]string // outputs that will or may change, by node
+	unserved map[string]bool     // queues that no worker serves
+	running  map[walk.Step]time.Time
 	finished []finished
 }
 
 func (p *plan) setup(ctx workflow.Context) error {
-	target, err := loadGraph(ctx, p.in.GraphDigest)
+	p.previews = ctx
+	p.root, _ = workflow.NewDisconnectedContext(ctx)
+	target, err := loadGraph(p.root, p.in.GraphDigest)
 	if err != nil {
 		return err
 	}
-	previous, err := loadGraph(ctx, p.in.PreviousGraphDigest)
+	previous, err := loadGraph(p.root, p.in.PreviousGraphDigest)
 	if err != nil {
 		return err
 	}
@@ -58,39 +71,115 @@ func (p *plan) setup(ctx workflow.Context) error {
 		kind = orchestrator.KindDestroy
 	}
 	p.target, p.previous = byID(target), byID(previous)
-	p.walk, err = walk.New(walkNodes(target), walkNodes(previous), walk.Options{
-		Kind: kind, OnFailure: orchestrator.OnFailureContinue, MaxInFlight: maxPreviews,
-	})
+	options := walk.Options{Kind: kind, OnFailure: orchestrator.OnFailureContinue, MaxInFlight: maxPreviews}
+	if before := p.in.Resume; before != nil {
+		if before.Unknown != nil {
+			p.unknown = before.Unknown
+		}
+		p.walk, err = walk.Resume(walkNodes(target), walkNodes(previous), options, before.Walk)
+		return err
+	}
+	p.walk, err = walk.New(walkNodes(target), walkNodes(previous), options)
 	return err
 }
 
-func (p *plan) run(ctx workflow.Context) error {
+func (p *plan) run() error {
 	for !p.walk.Done() {
-		for _, step := range p.walk.Next() {
-			workflow.Go(ctx, func(ctx workflow.Context) {
-				outcome := p.preview(ctx, step)
-				p.finished = append(p.finished, finished{step: step, outcome: outcome})
-			})
+		if p.previews.Err() != nil {
+			return p.finish("canceled")
 		}
-		if err := workflow.Await(ctx, func() bool { return len(p.finished) > 0 }); err != nil {
-			record, _ := workflow.NewDisconnectedContext(ctx)
-			return p.finish(record, "canceled")
+		draining := drain(p.root, p.running)
+		if draining && p.walk.InFlight() == 0 {
+			return p.continueAsNew()
+		}
+		if !draining {
+			for _, step := range p.walk.Next() {
+				p.start(step)
+			}
+		}
+		if err := workflow.Await(p.previews, func() bool { return len(p.finished) > 0 }); err != nil {
+			return p.finish("canceled")
 		}
 		for _, f := range p.finished {
+			delete(p.running, f.step)
 			if err := p.walk.Complete(f.step, f.outcome); err != nil {
-				return p.finish(ctx, err.Error())
+				return p.finish(err.Error())
 			}
 		}
 		p.finished = nil
 	}
-	failure := ""
-	if skipped := p.walk.Result().Skipped; len(skipped) > 0 {
-		failure = fmt.Sprintf("%d nodes could not be previewed, since what they need failed: %v", len(skipped), skipped)
+	return p.finish("")
+}
+
+// start runs a preview in a coroutine of its own.
+func (p *plan) start(step walk.Step) {
+	p.running[step] = workflow.Now(p.root)
+	workflow.Go(p.previews, func(ctx workflow.Context) {
+		outcome := p.preview(ctx, step)
+		p.finished = append(p.finished, finished{step: step, outcome: outcome})
+	})
+}
+
+func (p *plan) continueAsNew() error {
+	snapshot, err := p.walk.Snapshot()
+	if err != nil {
+		return p.finish(err.Error())
 	}
-	return p.finish(ctx, failure)
+	next := p.in
+	next.Resume = &contract.PlanResume{Walk: snapshot, Unknown: map[string][]string{}}
+	for _, waiting := range p.walk.Result().Skipped {
+		for _, dependency := range p.target[waiting].Dependencies {
+			if outputs := p.unknown[dependency]; len(outputs) > 0 {
+				next.Resume.Unknown[dependency] = outputs
+			}
+		}
+	}
+	return workflow.NewContinueAsNewError(p.root, contract.WorkflowPlan, next)
 }
 
 func (p *plan) preview(ctx workflow.Context, step walk.Step) walk.Outcome {
+	node, in := p.describe(step)
+	for {
+		if p.unserved[node.Queue] {
+			return walk.Outcome{Verdict: walk.Failed, Message: contract.NoWorker(node.Queue)}
+		}
+		var res contract.PlanNodeResult
+		err := workflow.ExecuteActivity(p.withPreview(ctx, step, node), contract.ActivityPlanNode, in).Get(ctx, &res)
+		switch {
+		case err == nil && res.Error != "":
+			return walk.Outcome{Verdict: walk.Failed, Message: res.Error}
+		case err == nil:
+			p.unknown[step.Node] = res.Unknown
+			return walk.Outcome{Changed: len(res.Unknown) > 0}
+		case !notTaken(err):
+			return walk.Outcome{Verdict: walk.Failed, Message: message(err)}
+		}
+		// It waited long. Workers may be busy, or there is none.
+		if err := p.look(ctx, node.Queue); err != nil {
+			return walk.Outcome{Verdict: walk.Failed, Message: message(err)}
+		}
+	}
+}
+
+// notTaken says that no worker took an activity up in time.
+func notTaken(err error) bool {
+	var timeout *temporal.TimeoutError
+	return errors.As(err, &timeout) && timeout.TimeoutType() == enumspb.TIMEOUT_TYPE_SCHEDULE_TO_START
+}
+
+// look finds out whether a worker serves a queue.
+func (p *plan) look(ctx workflow.Context, queue string) error {
+	var res contract.ServedResult
+	in := contract.ServedInput{Queue: queue}
+	if err := workflow.ExecuteActivity(withControl(ctx), contract.ActivityServed, in).Get(ctx, &res); err != nil {
+		return err
+	}
+	p.unserved[queue] = !res.Served
+	return nil
+}
+
+// describe finds the node and the graph that a preview is about.
+func (p *plan) describe(step walk.Step) (contract.GraphNode, contract.PlanNodeInput) {
 	node := p.target[step.Node]
 	in := contract.PlanNodeInput{Plan: p.in.Plan, Node: step.Node, GraphDigest: p.in.GraphDigest}
 	if step.Previous {
@@ -99,24 +188,20 @@ func (p *plan) preview(ctx workflow.Context, step walk.Step) walk.Outcome {
 	} else {
 		in.Unknown = p.unknownOf(node)
 	}
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:           node.Queue,
-		StartToCloseTimeout: previewTimeout,
-		HeartbeatTimeout:    10 * time.Second,
-		Summary:             fmt.Sprintf("preview %s (%s)", step.Node, node.Definition),
+	return node, in
+}
+
+func (p *plan) withPreview(ctx workflow.Context, step walk.Step, node contract.GraphNode) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              node.Queue,
+		ScheduleToStartTimeout: cmp.Or(p.in.Patience, contract.PlanPatience),
+		StartToCloseTimeout:    previewTimeout,
+		HeartbeatTimeout:       10 * time.Second,
+		Summary:                fmt.Sprintf("preview %s (%s)", step.Node, node.Definition),
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumAttempts: contract.StepFailures,
 		},
 	})
-	var res contract.PlanNodeResult
-	if err := workflow.ExecuteActivity(ctx, contract.ActivityPlanNode, in).Get(ctx, &res); err != nil {
-		return walk.Outcome{Verdict: walk.Failed, Message: message(err)}
-	}
-	if res.Error != "" {
-		return walk.Outcome{Verdict: walk.Failed, Message: res.Error}
-	}
-	p.unknown[step.Node] = res.Unknown
-	return walk.Outcome{Changed: len(res.Unknown) > 0}
 }
 
 // unknownOf gathers what a node's dependencies will or may change.
@@ -130,7 +215,16 @@ func (p *plan) unknownOf(node contract.GraphNode) map[string][]string {
 	return out
 }
 
-func (p *plan) finish(ctx workflow.Context, failure string) error {
+// finish closes the plan. What failed goes with it: a preview that never
+// answered has recorded nothing.
+func (p *plan) finish(failure string) error {
 	in := contract.FinishPlanInput{Plan: p.in.Plan, Error: failure, Principal: p.in.Principal}
-	return record(ctx, contract.ActivityFinishPlan, in, nil)
+	if p.walk != nil {
+		for _, f := range p.walk.Result().Failures {
+			if len(in.Failures) < contract.MaxPlanFailures {
+				in.Failures = append(in.Failures, contract.PlanFailure{Node: f.Node, Message: f.Message})
+			}
+		}
+	}
+	return record(p.root, contract.ActivityFinishPlan, in, nil)
 }

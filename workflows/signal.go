@@ -4,6 +4,7 @@ package workflows
 
 import (
 	"slices"
+	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -61,14 +62,9 @@ func (a *application) promote(ctx workflow.Context, s contract.PromoteSignal) {
 		workflow.GetLogger(ctx).Error("a promotion could not be taken up", "promotion", s.Promotion, "error", err)
 		return
 	}
-	if res.Deployment != "" && !a.knows(res.Deployment) {
+	if res.Deployment != "" && !res.Ended {
 		a.enqueue(res.Environment, res.Deployment)
 	}
-}
-
-func (a *application) knows(deployment string) bool {
-	_, known := a.laneOf(deployment)
-	return known
 }
 
 // decide passes a decision on to a running deployment, or counts it for one
@@ -87,25 +83,23 @@ func (a *application) decide(ctx workflow.Context, s contract.DecisionSignal, ap
 		a.forward(ctx, s.Deployment, name, s)
 		return
 	}
-	if !approved {
-		a.cancel(ctx, contract.CancelSignal{
-			Deployment: s.Deployment, Principal: s.Principal, Reason: "rejected " + s.Comment,
-		})
-		return
-	}
-	status := orchestrator.StatusAwaitingApproval
-	if l.state.Current != s.Deployment {
-		status = orchestrator.StatusQueued
-	}
 	in := contract.StatusInput{
-		Deployment: s.Deployment, Status: status, Principal: s.Principal,
-		Approval: &orchestrator.Approval{Principal: s.Principal, Approved: true, Comment: s.Comment},
+		Deployment: s.Deployment, Principal: s.Principal,
+		Approvals: []orchestrator.Approval{{
+			Principal: s.Principal, Approved: approved, Comment: s.Comment, ChangeDigest: s.ChangeDigest,
+		}},
 	}
 	if err := a.record(ctx, contract.ActivitySetStatus, in, nil); err != nil {
-		workflow.GetLogger(ctx).Error("an approval could not be recorded", "deployment", s.Deployment, "error", err)
+		workflow.GetLogger(ctx).Error("a decision could not be recorded, and does not count", "deployment", s.Deployment, "error", err)
 		return
 	}
-	a.decided[s.Deployment]++
+	if approved {
+		a.decided[s.Deployment]++
+		return
+	}
+	a.cancel(ctx, contract.CancelSignal{
+		Deployment: s.Deployment, Principal: s.Principal, Reason: strings.TrimSpace("rejected " + s.Comment),
+	})
 }
 
 // cancel ends what waits and passes the signal on to what runs.

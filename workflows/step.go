@@ -16,9 +16,6 @@ import (
 )
 
 const (
-	// defaultStepTimeout bounds one attempt of a step whose definition names
-	// no timeout.
-	defaultStepTimeout = time.Hour
 	// stepHeartbeat is how long a worker may be silent before its step is
 	// given to another. Steps beat four times in it.
 	stepHeartbeat = 2 * time.Second
@@ -50,13 +47,16 @@ func (d *deployment) perform(ctx workflow.Context, step walk.Step) walk.Outcome 
 		var res contract.StepResult
 		err := workflow.ExecuteActivity(d.withStep(ctx, step, node), contract.ActivityRunStep, in).Get(ctx, &res)
 		if err == nil {
-			return walk.Outcome{Verdict: walk.Succeeded, Changed: res.Changed, Exists: res.Exists, Replaced: res.Replaced}
+			return walk.Outcome{
+				Verdict: walk.Succeeded, Changed: res.Changed, Exists: res.Exists,
+				Created: res.Created, Replaced: res.Replaced,
+			}
 		}
 		digest, notApproved := unapproved(err)
 		if !notApproved {
 			return outcomeOf(err)
 		}
-		verdict := d.pause(ctx, step.Node, message(err))
+		verdict := d.pause(ctx, step.Node, digest, message(err))
 		if !verdict.approved {
 			return walk.Outcome{Verdict: walk.Failed, Message: verdict.refusal()}
 		}
@@ -77,13 +77,13 @@ func (d *deployment) withStep(ctx workflow.Context, step walk.Step, node contrac
 	if step.Action == orchestrator.StepDestroy || step.Action == orchestrator.StepRemove {
 		seconds = node.Destroy
 	}
-	timeout := defaultStepTimeout
+	timeout := contract.DefaultStepTimeout
 	if seconds > 0 {
-		timeout = time.Duration(seconds)*time.Second + stepGrace
+		timeout = time.Duration(seconds) * time.Second
 	}
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           node.Queue,
-		StartToCloseTimeout: timeout,
+		StartToCloseTimeout: timeout + stepGrace,
 		HeartbeatTimeout:    stepHeartbeat,
 		WaitForCancellation: true,
 		Summary:             fmt.Sprintf("%s %s (%s)", step.Action, step.Node, node.Definition),
@@ -126,19 +126,4 @@ func message(err error) string {
 		return "timed out (" + timeout.TimeoutType().String() + ")"
 	}
 	return err.Error()
-}
-
-// pause holds a node until somebody decides, or until its context is canceled.
-func (d *deployment) pause(ctx workflow.Context, node, why string) decision {
-	d.paused[node] = true
-	d.decision = nil
-	d.reason = node + ": " + why
-	d.untold = true
-	err := workflow.Await(ctx, func() bool { return d.decision != nil })
-	delete(d.paused, node)
-	d.untold = true
-	if err != nil {
-		return decision{by: d.in.Principal, comment: "canceled while it was paused"}
-	}
-	return *d.decision
 }

@@ -48,6 +48,20 @@ func record(ctx workflow.Context, activity string, in, result any) error {
 	return workflow.ExecuteLocalActivity(withRecords(ctx), activity, in).Get(ctx, result)
 }
 
+// withControl returns a context for activities on the control queue that may
+// take longer than a record. They are tried until they answer.
+func withControl(ctx workflow.Context) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:           contract.QueueControl,
+		StartToCloseTimeout: 5 * time.Minute,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    200 * time.Millisecond,
+			BackoffCoefficient: 2,
+			MaximumInterval:    30 * time.Second,
+		},
+	})
+}
+
 // loadGraph reads a graph's adjacency, page by page. An empty digest is the
 // empty graph.
 func loadGraph(ctx workflow.Context, digest string) ([]contract.GraphNode, error) {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/singleflight"
 
@@ -22,6 +23,14 @@ import (
 // ErrDigest is wrapped when a digest is none, or when an archive holds other
 // files than its digest says: what nobody published is never run.
 var ErrDigest = errors.New("not the digest of this bundle")
+
+const (
+	// unpacking begins the names of directories that are not whole yet.
+	unpacking = ".unpacking-"
+	// abandoned is the age at which nobody unpacks into such a directory any
+	// more: the process that did has died.
+	abandoned = time.Hour
+)
 
 // Source gives a bundle's archive by its digest.
 type Source interface {
@@ -71,12 +80,21 @@ func (c *Cache) unpack(ctx context.Context, digest, final string) (err error) {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return err
 	}
+	// What cannot be removed does no harm by itself and is tried again next
+	// time. It is told when the unpacking fails, of which a full disk may be
+	// the cause.
+	left := c.removeAbandoned()
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, left)
+		}
+	}()
 	archive, err := c.source.Bundle(ctx, digest)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, archive.Close()) }()
-	temporary, err := os.MkdirTemp(c.dir, ".unpacking-")
+	temporary, err := os.MkdirTemp(c.dir, unpacking)
 	if err != nil {
 		return err
 	}
@@ -98,4 +116,30 @@ func (c *Cache) unpack(ctx context.Context, digest, final string) (err error) {
 		return err
 	}
 	return nil
+}
+
+// removeAbandoned clears away what processes left that died while they
+// unpacked.
+func (c *Cache) removeAbandoned() error {
+	entries, err := os.ReadDir(c.dir)
+	if err != nil {
+		return fmt.Errorf("look for abandoned bundles: %w", err)
+	}
+	var errs []error
+	for _, entry := range entries {
+		if !strings.HasPrefix(entry.Name(), unpacking) {
+			continue
+		}
+		info, err := entry.Info()
+		if errors.Is(err, os.ErrNotExist) {
+			continue // whole now, or removed by another process
+		}
+		if err == nil && time.Since(info.ModTime()) > abandoned {
+			err = os.RemoveAll(filepath.Join(c.dir, entry.Name()))
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("remove an abandoned bundle: %w", err))
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -10,9 +10,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
@@ -220,6 +222,36 @@ func TestNothingIsLeftOfWhatIsWrong(t *testing.T) {
 			}
 			wantFiles(t, mended, "one")
 		})
+	}
+}
+
+func TestAbandonedUnpackingsAreRemoved(t *testing.T) {
+	t.Parallel()
+	s := &shelf{}
+	digest := s.put(t, "one")
+	dir := filepath.Join(t.TempDir(), "bundles")
+	for name, age := range map[string]time.Duration{
+		".unpacking-old/module": 2 * time.Hour, ".unpacking-busy/module": 30 * time.Minute, "sha256-whole/module": 3 * time.Hour,
+	} {
+		module := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(module, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(module, "main.tf"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		then := time.Now().Add(-age)
+		if err := os.Chtimes(filepath.Dir(module), then, then); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := cache.NewCache(s, dir).Directory(t.Context(), digest); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{".unpacking-busy", strings.ReplaceAll(digest, ":", "-"), "sha256-whole"}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, entries(t, dir)); diff != "" {
+		t.Errorf("what is in the directory (-want +got):\n%s", diff)
 	}
 }
 

@@ -4,10 +4,10 @@
 // at the moment an activity needs the value. References travel through
 // releases, graphs and plans; values never leave the activity.
 //
-// Sources here are the worker's own environment ("secret://env/NAME", names
-// with the prefix NESTOR_SECRET_ only, so that a composition cannot read the
-// worker's other settings) and files below a directory that the worker was
-// given ("secret://file/path").
+// Sources here are the worker's own environment and files below a directory
+// that the worker was given. A worker serves all teams, so each resolution says
+// for whom it is: internal/secretref has the rule of what belongs to whom, and
+// nothing else of the worker's settings or files can be named.
 package secret
 
 import (
@@ -17,19 +17,15 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/HatiCode/nestor/internal/secretref"
 )
 
-const (
-	// scheme begins every reference.
-	scheme = "secret://"
-	// envPrefix is what an environment variable's name must begin with.
-	envPrefix = "NESTOR_SECRET_"
-	// maxSecret bounds a secret's size in bytes.
-	maxSecret = 64 << 10
-)
+// maxSecret bounds a secret's size in bytes.
+const maxSecret = 64 << 10
 
 // ErrReference is wrapped by complaints about a reference as such.
-var ErrReference = errors.New(`a secret reference is "secret://env/NESTOR_SECRET_NAME" or "secret://file/path"`)
+var ErrReference = errors.New("the reference cannot be used")
 
 // ErrMissing is wrapped when the reference is right and nothing is there.
 var ErrMissing = errors.New("there is no such secret")
@@ -46,28 +42,22 @@ func New(lookup func(name string) (string, bool), dir string) *Resolver {
 	return &Resolver{lookup: lookup, dir: dir}
 }
 
-// Resolve returns the value behind a reference. Errors name the reference,
-// never a value.
-func (r *Resolver) Resolve(_ context.Context, ref string) (string, error) {
-	rest, ok := strings.CutPrefix(ref, scheme)
-	source, path, found := strings.Cut(rest, "/")
-	if !ok || !found || path == "" {
-		return "", fmt.Errorf("%q: %w", ref, ErrReference)
+// Resolve returns the value behind a reference of owner: a team, or
+// secretref.Platform for the credentials of environments. What belongs to
+// somebody else is refused with ErrReference. Errors name the reference, never
+// a value.
+func (r *Resolver) Resolve(_ context.Context, owner, ref string) (string, error) {
+	parsed, err := secretref.Parse(owner, ref)
+	if err != nil {
+		return "", fmt.Errorf("%q: %w: %w", ref, ErrReference, err)
 	}
-	switch source {
-	case "env":
-		return r.fromEnv(ref, path)
-	case "file":
-		return r.fromFile(ref, path)
-	default:
-		return "", fmt.Errorf("%q: source %q is unknown: %w", ref, source, ErrReference)
+	if parsed.Source == secretref.Env {
+		return r.fromEnv(ref, parsed.Path)
 	}
+	return r.fromFile(ref, parsed)
 }
 
 func (r *Resolver) fromEnv(ref, name string) (string, error) {
-	if !strings.HasPrefix(name, envPrefix) {
-		return "", fmt.Errorf("%q: only variables that begin with %s are secrets: %w", ref, envPrefix, ErrReference)
-	}
 	value, set := r.lookup(name)
 	if !set {
 		return "", fmt.Errorf("%q: the worker's environment has no %s: %w", ref, name, ErrMissing)
@@ -75,7 +65,9 @@ func (r *Resolver) fromEnv(ref, name string) (string, error) {
 	return value, nil
 }
 
-func (r *Resolver) fromFile(ref, path string) (_ string, err error) {
+// fromFile opens the owner's directory before the file, so that a link in it
+// cannot lead to somebody else's.
+func (r *Resolver) fromFile(ref string, parsed secretref.Reference) (_ string, err error) {
 	if r.dir == "" {
 		return "", fmt.Errorf("%q: this worker was given no directory of secrets (NESTOR_SECRETS_DIR): %w", ref, ErrMissing)
 	}
@@ -84,7 +76,15 @@ func (r *Resolver) fromFile(ref, path string) (_ string, err error) {
 		return "", fmt.Errorf("open the directory of secrets: %w", err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	file, err := root.Open(path)
+	own, err := root.OpenRoot(parsed.Owner)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("%q: the directory of secrets has no %s: %w", ref, parsed.Owner, ErrMissing)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%q: %w", ref, err)
+	}
+	defer func() { err = errors.Join(err, own.Close()) }()
+	file, err := own.Open(parsed.Path)
 	if errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("%q: no such file in the directory of secrets: %w", ref, ErrMissing)
 	}

@@ -3,6 +3,7 @@
 package secret_test
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/HatiCode/nestor/activities/secret"
+	"github.com/HatiCode/nestor/internal/secretref"
 )
 
 const canary = "canary-77a0e1"
@@ -20,15 +22,19 @@ func vault(t *testing.T) string {
 	dir := t.TempDir()
 	inside := filepath.Join(dir, "secrets")
 	for name, text := range map[string]string{
-		"outside":               canary,
-		"secrets/plain":         "plain-value",
-		"secrets/line":          "one-line\n",
-		"secrets/lines":         "two\nlines\n\n",
-		"secrets/empty":         "",
-		"secrets/team/db":       "nested",
-		"secrets/full":          strings.Repeat(canary, 6000)[:64<<10],
-		"secrets/over":          strings.Repeat(canary, 6000)[:64<<10+1],
-		"secrets/..data/hidden": "kubernetes",
+		"outside":                     canary,
+		"secrets/nobody":              canary,
+		"secrets/alpha/plain":         "plain-value",
+		"secrets/alpha/line":          "one-line\n",
+		"secrets/alpha/lines":         "two\nlines\n\n",
+		"secrets/alpha/empty":         "",
+		"secrets/alpha/app/db":        "nested",
+		"secrets/alpha/full":          strings.Repeat(canary, 6000)[:64<<10],
+		"secrets/alpha/over":          strings.Repeat(canary, 6000)[:64<<10+1],
+		"secrets/alpha/..data/hidden": "kubernetes",
+		"secrets/beta/x":              canary,
+		"secrets/_platform/aws":       "cloud-file",
+		"secrets/..data/gamma/db":     "projected",
 	} {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -38,8 +44,11 @@ func vault(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	for link, target := range map[string]string{"leak": "../outside", "absolute": filepath.Join(dir, "outside"), "current": "..data/hidden"} {
-		if err := os.Symlink(target, filepath.Join(inside, link)); err != nil {
+	for link, target := range map[string]string{
+		"alpha/leak": "../../outside", "alpha/absolute": filepath.Join(dir, "outside"), "alpha/other": "../beta/x",
+		"alpha/current": "..data/hidden", "gamma": "..data/gamma", "escape": "..",
+	} {
+		if err := os.Symlink(target, filepath.Join(inside, filepath.FromSlash(link))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -48,7 +57,8 @@ func vault(t *testing.T) string {
 
 func environment(name string) (string, bool) {
 	value, set := map[string]string{
-		"NESTOR_SECRET_DB": "from-env", "NESTOR_SECRET_EMPTY": "", "NESTOR_TOKEN": canary, "HOME": canary,
+		"NESTOR_SECRET_ALPHA__DB": "from-env", "NESTOR_SECRET_ALPHA__EMPTY": "", "NESTOR_SECRET_ALPHA_X__DB": canary,
+		"NESTOR_SECRET_DB": canary, "NESTOR_CREDENTIAL_AWS": "cloud", "NESTOR_TOKEN": canary, "HOME": canary,
 	}[name]
 	return value, set
 }
@@ -56,22 +66,25 @@ func environment(name string) (string, bool) {
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	r := secret.New(environment, vault(t))
-	for ref, want := range map[string]string{
-		"secret://env/NESTOR_SECRET_DB":    "from-env",
-		"secret://env/NESTOR_SECRET_EMPTY": "",
-		"secret://file/plain":              "plain-value",
-		"secret://file/line":               "one-line",
-		"secret://file/lines":              "two\nlines\n",
-		"secret://file/empty":              "",
-		"secret://file/team/db":            "nested",
-		"secret://file/current":            "kubernetes", // links inside, as Kubernetes makes them
-		"secret://file/full":               strings.Repeat(canary, 6000)[:64<<10],
+	for name, tc := range map[string]struct{ owner, ref, want, reason string }{
+		"variable":          {"alpha", "secret://env/NESTOR_SECRET_ALPHA__DB", "from-env", "a team's own"},
+		"empty variable":    {"alpha", "secret://env/NESTOR_SECRET_ALPHA__EMPTY", "", "empty is not missing"},
+		"platform variable": {secretref.Platform, "secret://env/NESTOR_CREDENTIAL_AWS", "cloud", "an environment's credential"},
+		"file":              {"alpha", "secret://file/alpha/plain", "plain-value", "a team's own"},
+		"line":              {"alpha", "secret://file/alpha/line", "one-line", "editors end files with a line"},
+		"lines":             {"alpha", "secret://file/alpha/lines", "two\nlines\n", "one line's end is dropped"},
+		"empty file":        {"alpha", "secret://file/alpha/empty", "", "empty is not missing"},
+		"nested":            {"alpha", "secret://file/alpha/app/db", "nested", "directories below"},
+		"link inside":       {"alpha", "secret://file/alpha/current", "kubernetes", "as Kubernetes mounts a team's volume"},
+		"linked directory":  {"gamma", "secret://file/gamma/db", "projected", "as Kubernetes mounts one volume with a path for each team"},
+		"full":              {"alpha", "secret://file/alpha/full", strings.Repeat(canary, 6000)[:64<<10], "the largest"},
+		"platform file":     {secretref.Platform, "secret://file/_platform/aws", "cloud-file", "an environment's credential"},
 	} {
-		t.Run(ref, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := r.Resolve(t.Context(), ref)
-			if err != nil || got != want {
-				t.Errorf("got %d bytes, want %d: %v", len(got), len(want), err)
+			got, err := r.Resolve(t.Context(), tc.owner, tc.ref)
+			if err != nil || got != tc.want {
+				t.Errorf("%s: got %d bytes, want %d: %v", tc.reason, len(got), len(tc.want), err)
 			}
 		})
 	}
@@ -81,32 +94,39 @@ func TestResolveRefuses(t *testing.T) {
 	t.Parallel()
 	dir := vault(t)
 	for name, tc := range map[string]struct {
+		owner  string // default: alpha
 		ref    string
 		noDir  bool
 		want   error // nil: any
 		text   string
 		reason string
 	}{
-		"empty":          {ref: "", want: secret.ErrReference, reason: "nothing"},
-		"scheme":         {ref: "env/NESTOR_SECRET_DB", want: secret.ErrReference, reason: "no scheme"},
-		"other scheme":   {ref: "https://env/NESTOR_SECRET_DB", want: secret.ErrReference, reason: "another scheme"},
-		"no path":        {ref: "secret://env", want: secret.ErrReference, reason: "no path"},
-		"empty path":     {ref: "secret://file/", want: secret.ErrReference, reason: "no path"},
-		"source":         {ref: "secret://vault/x", want: secret.ErrReference, text: `source "vault" is unknown`, reason: "another source"},
-		"prefix":         {ref: "secret://env/NESTOR_TOKEN", want: secret.ErrReference, text: "begin with NESTOR_SECRET_", reason: "the worker's own settings are no secrets of teams"},
-		"home":           {ref: "secret://env/HOME", want: secret.ErrReference, reason: "the worker's own settings are no secrets of teams"},
-		"lower case":     {ref: "secret://env/nestor_secret_db", want: secret.ErrReference, reason: "names are exact"},
-		"unset":          {ref: "secret://env/NESTOR_SECRET_NONE", want: secret.ErrMissing, text: "NESTOR_SECRET_NONE", reason: "it is not set"},
-		"no file":        {ref: "secret://file/none", want: secret.ErrMissing, text: "no such file", reason: "it is not there"},
-		"no directory":   {ref: "secret://file/plain", noDir: true, want: secret.ErrMissing, text: "NESTOR_SECRETS_DIR", reason: "the worker has none"},
-		"up":             {ref: "secret://file/../outside", reason: "out of the directory"},
-		"up by and by":   {ref: "secret://file/team/../../outside", reason: "out of the directory"},
-		"absolute":       {ref: "secret://file//etc/hostname", reason: "an absolute path"},
-		"link":           {ref: "secret://file/leak", reason: "a link out of the directory"},
-		"absolute link":  {ref: "secret://file/absolute", reason: "a link out of the directory"},
-		"a directory":    {ref: "secret://file/team", reason: "no file"},
-		"itself":         {ref: "secret://file/.", reason: "no file"},
-		"above the size": {ref: "secret://file/over", want: secret.ErrReference, text: "larger than 65536 bytes", reason: "no secret is so large"},
+		"empty":             {ref: "", want: secret.ErrReference, reason: "nothing"},
+		"other scheme":      {ref: "https://env/NESTOR_SECRET_ALPHA__DB", want: secret.ErrReference, reason: "another scheme"},
+		"source":            {ref: "secret://vault/x", want: secret.ErrReference, text: "unknown", reason: "another source"},
+		"setting":           {ref: "secret://env/NESTOR_TOKEN", want: secret.ErrReference, text: "NESTOR_SECRET_ALPHA__<NAME>", reason: "the worker's own settings are no secrets of teams"},
+		"home":              {ref: "secret://env/HOME", want: secret.ErrReference, reason: "the worker's own settings are no secrets of teams"},
+		"nobody's variable": {ref: "secret://env/NESTOR_SECRET_DB", want: secret.ErrReference, reason: "it names no team"},
+		"other variable":    {ref: "secret://env/NESTOR_SECRET_ALPHA_X__DB", want: secret.ErrReference, text: "not team alpha's", reason: "it is alpha-x's"},
+		"other's other":     {owner: "beta", ref: "secret://env/NESTOR_SECRET_ALPHA__DB", want: secret.ErrReference, text: "not team beta's", reason: "it is alpha's"},
+		"credential":        {ref: "secret://env/NESTOR_CREDENTIAL_AWS", want: secret.ErrReference, reason: "it is the platform's"},
+		"platform's team":   {owner: secretref.Platform, ref: "secret://env/NESTOR_SECRET_ALPHA__DB", want: secret.ErrReference, text: "not the platform's", reason: "it is a team's"},
+		"no owner":          {owner: "-", ref: "secret://env/NESTOR_SECRET_ALPHA__DB", want: secret.ErrReference, reason: "nobody may use it"},
+		"unset":             {ref: "secret://env/NESTOR_SECRET_ALPHA__NONE", want: secret.ErrMissing, text: "has no NESTOR_SECRET_ALPHA__NONE", reason: "it is not set"},
+		"no file":           {ref: "secret://file/alpha/none", want: secret.ErrMissing, text: "no such file", reason: "it is not there"},
+		"no team":           {owner: "delta", ref: "secret://file/delta/db", want: secret.ErrMissing, text: "has no delta", reason: "the team has no directory"},
+		"no directory":      {ref: "secret://file/alpha/plain", noDir: true, want: secret.ErrMissing, text: "NESTOR_SECRETS_DIR", reason: "the worker has none"},
+		"nobody's file":     {ref: "secret://file/nobody", want: secret.ErrReference, reason: "it is in no team's directory"},
+		"other file":        {ref: "secret://file/beta/x", want: secret.ErrReference, text: "not team alpha's", reason: "it is beta's"},
+		"traversal":         {ref: "secret://file/alpha/../beta/x", want: secret.ErrReference, text: "leads upwards", reason: "it is beta's"},
+		"up":                {ref: "secret://file/../outside", want: secret.ErrReference, reason: "out of the directory"},
+		"absolute":          {ref: "secret://file//etc/hostname", want: secret.ErrReference, reason: "an absolute path"},
+		"link":              {ref: "secret://file/alpha/leak", reason: "a link out of the directory"},
+		"absolute link":     {ref: "secret://file/alpha/absolute", reason: "a link out of the directory"},
+		"link to other":     {ref: "secret://file/alpha/other", reason: "a link to another team's"},
+		"linked away":       {owner: "escape", ref: "secret://file/escape/outside", reason: "a team's directory that is a link out of the directory"},
+		"a directory":       {ref: "secret://file/alpha/app", reason: "no file"},
+		"above the size":    {ref: "secret://file/alpha/over", want: secret.ErrReference, text: "larger than 65536 bytes", reason: "no secret is so large"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -114,7 +134,7 @@ func TestResolveRefuses(t *testing.T) {
 			if tc.noDir {
 				from = ""
 			}
-			got, err := secret.New(environment, from).Resolve(t.Context(), tc.ref)
+			got, err := secret.New(environment, from).Resolve(t.Context(), cmp.Or(tc.owner, "alpha"), tc.ref)
 			if err == nil || got != "" {
 				t.Fatalf("%s: got %d bytes, %v", tc.reason, len(got), err)
 			}

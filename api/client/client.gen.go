@@ -37,8 +37,20 @@ type ApplicationStatus struct {
 	Deployment  string `json:"deployment"`
 	Environment string `json:"environment"`
 
-	// Release Digest of the latest deployment's release; empty after a destroy.
-	Release    string           `json:"release"`
+	// Error What the deployment ended with.
+	Error *string `json:"error,omitempty"`
+
+	// Queued How many other deployments wait for their turn.
+	Queued *int `json:"queued,omitempty"`
+
+	// Reason A sentence about the status where it needs one: why it waits, what failed first.
+	Reason *string `json:"reason,omitempty"`
+
+	// Release Digest of the deployment's release; empty after a destroy.
+	Release string `json:"release"`
+
+	// Residue What was left behind and could not be taken back.
+	Residue    *[]Residue       `json:"residue,omitempty"`
 	Resources  []ResourceStatus `json:"resources"`
 	Status     DeploymentStatus `json:"status"`
 	Team       string           `json:"team"`
@@ -110,8 +122,16 @@ type CompositionResource = composer.Resource
 // Counts Counts of resources, not of nodes.
 type Counts = orchestrator.Counts
 
-// Decision defines model for Decision.
+// Decision A yes or no to change sets that somebody has looked at. One that names
+// none is about those that the deployment's record shows at that moment.
+// One that names another than the record shows is refused (409).
 type Decision struct {
+	// ChangeDigest The `changeDigest` of a deployment that has not begun.
+	ChangeDigest string `json:"changeDigest,omitempty"`
+
+	// Changes The change sets of paused nodes, as `paused` lists them.
+	Changes []NodeChange `json:"changes,omitempty"`
+
 	// Comment For those who read the history.
 	Comment string `json:"comment,omitempty"`
 
@@ -262,6 +282,9 @@ type Next = string
 // Node defines model for Node.
 type Node = composer.Node
 
+// NodeChange defines model for NodeChange.
+type NodeChange = orchestrator.NodeChange
+
 // NodeError defines model for NodeError.
 type NodeError = orchestrator.NodeError
 
@@ -338,6 +361,9 @@ type ReleaseSummary struct {
 
 // RequestKind defines model for RequestKind.
 type RequestKind = orchestrator.Kind
+
+// Residue defines model for Residue.
+type Residue = orchestrator.Residue
 
 // ResourceItem defines model for ResourceItem.
 type ResourceItem = catalog.Item
@@ -453,7 +479,9 @@ type VersionInPath = string
 // ProblemAnswer defines model for ProblemAnswer.
 type ProblemAnswer = Problem
 
-// DecisionBody defines model for DecisionBody.
+// DecisionBody A yes or no to change sets that somebody has looked at. One that names
+// none is about those that the deployment's record shows at that moment.
+// One that names another than the record shows is refused (409).
 type DecisionBody = Decision
 
 // DefinitionSourceBody defines model for DefinitionSourceBody.
@@ -828,7 +856,7 @@ type ClientInterface interface {
 
 	// GetApplicationStatus Get the status of an application in an environment
 	//
-	// 404 when it was never deployed there. Sensitive outputs read `(sensitive)`.
+	// The deployment it tells of is the one that is under way, else the one that waits for an approval, else the latest that has left the queue, else the next in the queue. 404 when it was never deployed there. Sensitive outputs read `(sensitive)`.
 	//
 	// Corresponds with GET /api/v1/applications/{team}/{application}/environments/{environment} (the `GetApplicationStatus` operationId).
 	GetApplicationStatus(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -908,12 +936,22 @@ type ClientInterface interface {
 
 	// ApproveDeploymentWithBody Approve a deployment that waits
 	//
+	// The plan of one that has not begun, or nodes of one that is paused. It
+	// counts for the change sets that it is about and for no others. Where the
+	// environment asks for approvals from others, the principal of the
+	// deployment cannot approve it (409).
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/deployments/{team}/{application}/{environment}/{n}/approve (the `ApproveDeployment` operationId).
 	ApproveDeploymentWithBody(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, n NInPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ApproveDeployment Approve a deployment that waits
+	//
+	// The plan of one that has not begun, or nodes of one that is paused. It
+	// counts for the change sets that it is about and for no others. Where the
+	// environment asks for approvals from others, the principal of the
+	// deployment cannot approve it (409).
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -972,12 +1010,18 @@ type ClientInterface interface {
 
 	// RejectDeploymentWithBody Reject a deployment that waits
 	//
+	// One that has not begun ends as canceled. Nodes of one that is paused
+	// fail, and what follows is what the deployment's `onFailure` says.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/deployments/{team}/{application}/{environment}/{n}/reject (the `RejectDeployment` operationId).
 	RejectDeploymentWithBody(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, n NInPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RejectDeployment Reject a deployment that waits
+	//
+	// One that has not begun ends as canceled. Nodes of one that is paused
+	// fail, and what follows is what the deployment's `onFailure` says.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1221,7 +1265,7 @@ func (c *Client) ListApplications(ctx context.Context, params *ListApplicationsP
 
 // GetApplicationStatus Get the status of an application in an environment
 //
-// 404 when it was never deployed there. Sensitive outputs read `(sensitive)`.
+// The deployment it tells of is the one that is under way, else the one that waits for an approval, else the latest that has left the queue, else the next in the queue. 404 when it was never deployed there. Sensitive outputs read `(sensitive)`.
 //
 // Corresponds with GET /api/v1/applications/{team}/{application}/environments/{environment} (the `GetApplicationStatus` operationId).
 func (c *Client) GetApplicationStatus(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1401,6 +1445,11 @@ func (c *Client) GetDeployment(ctx context.Context, team TeamInPath, application
 
 // ApproveDeploymentWithBody Approve a deployment that waits
 //
+// The plan of one that has not begun, or nodes of one that is paused. It
+// counts for the change sets that it is about and for no others. Where the
+// environment asks for approvals from others, the principal of the
+// deployment cannot approve it (409).
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/v1/deployments/{team}/{application}/{environment}/{n}/approve (the `ApproveDeployment` operationId).
@@ -1417,6 +1466,11 @@ func (c *Client) ApproveDeploymentWithBody(ctx context.Context, team TeamInPath,
 }
 
 // ApproveDeployment Approve a deployment that waits
+//
+// The plan of one that has not begun, or nodes of one that is paused. It
+// counts for the change sets that it is about and for no others. Where the
+// environment asks for approvals from others, the principal of the
+// deployment cannot approve it (409).
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1545,6 +1599,9 @@ func (c *Client) ListDeploymentNodes(ctx context.Context, team TeamInPath, appli
 
 // RejectDeploymentWithBody Reject a deployment that waits
 //
+// One that has not begun ends as canceled. Nodes of one that is paused
+// fail, and what follows is what the deployment's `onFailure` says.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/v1/deployments/{team}/{application}/{environment}/{n}/reject (the `RejectDeployment` operationId).
@@ -1561,6 +1618,9 @@ func (c *Client) RejectDeploymentWithBody(ctx context.Context, team TeamInPath, 
 }
 
 // RejectDeployment Reject a deployment that waits
+//
+// One that has not begun ends as canceled. Nodes of one that is paused
+// fail, and what follows is what the deployment's `onFailure` says.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -4190,7 +4250,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetApplicationStatusWithResponse Get the status of an application in an environment
 	//
-	// 404 when it was never deployed there. Sensitive outputs read `(sensitive)`.
+	// The deployment it tells of is the one that is under way, else the one that waits for an approval, else the latest that has left the queue, else the next in the queue. 404 when it was never deployed there. Sensitive outputs read `(sensitive)`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -4282,12 +4342,22 @@ type ClientWithResponsesInterface interface {
 
 	// ApproveDeploymentWithBodyWithResponse Approve a deployment that waits
 	//
+	// The plan of one that has not begun, or nodes of one that is paused. It
+	// counts for the change sets that it is about and for no others. Where the
+	// environment asks for approvals from others, the principal of the
+	// deployment cannot approve it (409).
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/deployments/{team}/{application}/{environment}/{n}/approve (the `ApproveDeployment` operationId).
 	ApproveDeploymentWithBodyWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, n NInPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApproveDeploymentResponse, error)
 
 	// ApproveDeploymentWithResponse Approve a deployment that waits
+	//
+	// The plan of one that has not begun, or nodes of one that is paused. It
+	// counts for the change sets that it is about and for no others. Where the
+	// environment asks for approvals from others, the principal of the
+	// deployment cannot approve it (409).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4354,12 +4424,18 @@ type ClientWithResponsesInterface interface {
 
 	// RejectDeploymentWithBodyWithResponse Reject a deployment that waits
 	//
+	// One that has not begun ends as canceled. Nodes of one that is paused
+	// fail, and what follows is what the deployment's `onFailure` says.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/deployments/{team}/{application}/{environment}/{n}/reject (the `RejectDeployment` operationId).
 	RejectDeploymentWithBodyWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, n NInPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RejectDeploymentResponse, error)
 
 	// RejectDeploymentWithResponse Reject a deployment that waits
+	//
+	// One that has not begun ends as canceled. Nodes of one that is paused
+	// fail, and what follows is what the deployment's `onFailure` says.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6518,7 +6594,7 @@ func (c *ClientWithResponses) ListApplicationsWithResponse(ctx context.Context, 
 
 // GetApplicationStatusWithResponse Get the status of an application in an environment
 //
-// 404 when it was never deployed there. Sensitive outputs read `(sensitive)`.
+// The deployment it tells of is the one that is under way, else the one that waits for an approval, else the latest that has left the queue, else the next in the queue. 404 when it was never deployed there. Sensitive outputs read `(sensitive)`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -6670,6 +6746,11 @@ func (c *ClientWithResponses) GetDeploymentWithResponse(ctx context.Context, tea
 
 // ApproveDeploymentWithBodyWithResponse Approve a deployment that waits
 //
+// The plan of one that has not begun, or nodes of one that is paused. It
+// counts for the change sets that it is about and for no others. Where the
+// environment asks for approvals from others, the principal of the
+// deployment cannot approve it (409).
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/v1/deployments/{team}/{application}/{environment}/{n}/approve (the `ApproveDeployment` operationId).
@@ -6682,6 +6763,11 @@ func (c *ClientWithResponses) ApproveDeploymentWithBodyWithResponse(ctx context.
 }
 
 // ApproveDeploymentWithResponse Approve a deployment that waits
+//
+// The plan of one that has not begun, or nodes of one that is paused. It
+// counts for the change sets that it is about and for no others. Where the
+// environment asks for approvals from others, the principal of the
+// deployment cannot approve it (409).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -6790,6 +6876,9 @@ func (c *ClientWithResponses) ListDeploymentNodesWithResponse(ctx context.Contex
 
 // RejectDeploymentWithBodyWithResponse Reject a deployment that waits
 //
+// One that has not begun ends as canceled. Nodes of one that is paused
+// fail, and what follows is what the deployment's `onFailure` says.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/v1/deployments/{team}/{application}/{environment}/{n}/reject (the `RejectDeployment` operationId).
@@ -6802,6 +6891,9 @@ func (c *ClientWithResponses) RejectDeploymentWithBodyWithResponse(ctx context.C
 }
 
 // RejectDeploymentWithResponse Reject a deployment that waits
+//
+// One that has not begun ends as canceled. Nodes of one that is paused
+// fail, and what follows is what the deployment's `onFailure` says.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -36,8 +36,20 @@ type ApplicationStatus struct {
 	Deployment  string `json:"deployment"`
 	Environment string `json:"environment"`
 
-	// Release Digest of the latest deployment's release; empty after a destroy.
-	Release    string           `json:"release"`
+	// Error What the deployment ended with.
+	Error string `json:"error,omitempty"`
+
+	// Queued How many other deployments wait for their turn.
+	Queued int `json:"queued,omitempty"`
+
+	// Reason A sentence about the status where it needs one: why it waits, what failed first.
+	Reason string `json:"reason,omitempty"`
+
+	// Release Digest of the deployment's release; empty after a destroy.
+	Release string `json:"release"`
+
+	// Residue What was left behind and could not be taken back.
+	Residue    []Residue        `json:"residue,omitempty"`
 	Resources  []ResourceStatus `json:"resources"`
 	Status     DeploymentStatus `json:"status"`
 	Team       string           `json:"team"`
@@ -109,8 +121,16 @@ type CompositionResource = composer.Resource
 // Counts Counts of resources, not of nodes.
 type Counts = orchestrator.Counts
 
-// Decision defines model for Decision.
+// Decision A yes or no to change sets that somebody has looked at. One that names
+// none is about those that the deployment's record shows at that moment.
+// One that names another than the record shows is refused (409).
 type Decision struct {
+	// ChangeDigest The `changeDigest` of a deployment that has not begun.
+	ChangeDigest string `json:"changeDigest,omitempty"`
+
+	// Changes The change sets of paused nodes, as `paused` lists them.
+	Changes []NodeChange `json:"changes,omitempty"`
+
 	// Comment For those who read the history.
 	Comment string `json:"comment,omitempty"`
 
@@ -261,6 +281,9 @@ type Next = string
 // Node defines model for Node.
 type Node = composer.Node
 
+// NodeChange defines model for NodeChange.
+type NodeChange = orchestrator.NodeChange
+
 // NodeError defines model for NodeError.
 type NodeError = orchestrator.NodeError
 
@@ -337,6 +360,9 @@ type ReleaseSummary struct {
 
 // RequestKind defines model for RequestKind.
 type RequestKind = orchestrator.Kind
+
+// Residue defines model for Residue.
+type Residue = orchestrator.Residue
 
 // ResourceItem defines model for ResourceItem.
 type ResourceItem = catalog.Item
@@ -452,7 +478,9 @@ type VersionInPath = string
 // ProblemAnswer defines model for ProblemAnswer.
 type ProblemAnswer = Problem
 
-// DecisionBody defines model for DecisionBody.
+// DecisionBody A yes or no to change sets that somebody has looked at. One that names
+// none is about those that the deployment's record shows at that moment.
+// One that names another than the record shows is refused (409).
 type DecisionBody = Decision
 
 // DefinitionSourceBody defines model for DefinitionSourceBody.

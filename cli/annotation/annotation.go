@@ -34,7 +34,8 @@ const nameKey = "name"
 
 // Result is what a scan found.
 type Result struct {
-	// Claims by file, line and column.
+	// Claims by file, line and column. One whose name is taken is among them, so
+	// that the rest of it is checked too; Scan's error says that it is taken.
 	Claims []composer.Claim
 	// Columns says, for each of Claims, where its parts are in its line.
 	Columns []Columns

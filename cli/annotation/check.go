@@ -3,6 +3,7 @@
 package annotation
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,20 +12,27 @@ import (
 	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/internal/manifest"
+	"github.com/HatiCode/nestor/internal/secretref"
 	"github.com/HatiCode/nestor/internal/suggest"
 )
 
 // Known is a composition that claims may name.
 type Known struct {
-	Name   string
+	Name string
+	// Team owns it, and the secrets that its sensitive parameters may name.
+	Team string
+	// Params is its schema. Without one its templates decide which parameters
+	// it takes, and none is checked here.
 	Params []catalog.Field
 }
 
 // Check compares claims with the compositions of their team: whether these
-// exist, have such parameters, and take such values; a required parameter must
-// be given for all environments or for one at least (whether that is enough is
-// decided when a release is made, where the environments are known). The
-// problems are sorted; nil means that all is well.
+// exist, have such parameters, and take such values. A sensitive parameter must
+// be a reference to a secret, since what is generated is committed; no problem
+// repeats its value. A required parameter must be given for
+// all environments or for one at least (whether that is enough is decided when a
+// release is made, where the environments are known). The problems are sorted;
+// nil means that all is well.
 //
 // Without Columns, as for claims that were read from an application file,
 // problems are placed at the first column.
@@ -92,6 +100,9 @@ func (c *checker) given(name string) bool {
 
 // parameter checks one value; key is how the annotation writes its name.
 func (c *checker) parameter(known Known, key, name, value string) {
+	if len(known.Params) == 0 {
+		return
+	}
 	i := slices.IndexFunc(known.Params, func(f catalog.Field) bool { return f.Name == name })
 	if i < 0 {
 		names := make([]string, 0, len(known.Params))
@@ -99,8 +110,11 @@ func (c *checker) parameter(known Known, key, name, value string) {
 			names = append(names, f.Name)
 		}
 		slices.Sort(names)
-		c.fail(c.column(key), fmt.Sprintf("%s has no parameter %q", known.Name, name),
-			meant(name, names, known.Name+" takes no parameters", "it has"))
+		c.fail(c.column(key), fmt.Sprintf("%s has no parameter %q", known.Name, name), meant(name, names, "", "it has"))
+		return
+	}
+	if known.Params[i].Sensitive {
+		c.sensitive(known.Team, key, name, value)
 		return
 	}
 	typed, err := catalog.Coerce(known.Params[i], value)
@@ -109,6 +123,23 @@ func (c *checker) parameter(known Known, key, name, value string) {
 	}
 	if err != nil {
 		c.fail(c.column(key), err.Error(), "")
+	}
+}
+
+// sensitive checks that a value names a secret of the team. What is behind it
+// is checked where it is used.
+func (c *checker) sensitive(team, key, name, value string) {
+	if !strings.HasPrefix(value, secretref.Scheme) {
+		c.fail(c.column(key), fmt.Sprintf("the sensitive parameter %q cannot be given in clear", name), "write "+secretref.Forms(team))
+		return
+	}
+	_, err := secretref.Parse(team, value)
+	var wrong *secretref.Error
+	switch {
+	case errors.As(err, &wrong):
+		c.fail(c.column(key), name+": "+wrong.Message, wrong.Hint)
+	case err != nil:
+		c.fail(c.column(key), name+": "+err.Error(), "")
 	}
 }
 

@@ -79,9 +79,9 @@ func (f *findings) result() (Result, error) {
 	for _, l := range f.claims {
 		if other, ok := first[l.claim.Instance]; ok {
 			problems = append(problems, taken(l, other))
-			continue
+		} else {
+			first[l.claim.Instance] = l.claim
 		}
-		first[l.claim.Instance] = l.claim
 		result.Claims = append(result.Claims, l.claim)
 		result.Columns = append(result.Columns, l.columns)
 	}

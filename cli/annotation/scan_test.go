@@ -88,11 +88,19 @@ func TestInstanceTwice(t *testing.T) {
 	root := t.TempDir()
 	put(t, root, "b/main.go", "//nestor:web-app name=shop\n//nestor:shop\n")
 	put(t, root, "a.py", "\n# nestor:job  name=shop\n")
-	_, err := annotation.Scan(t.Context(), root, annotation.Options{})
+	result, err := annotation.Scan(t.Context(), root, annotation.Options{})
 	want := `b/main.go:1:18: the instance "shop" is claimed at a.py:2 already (give one of them another name=)
 b/main.go:2:10: the instance "shop" is claimed at a.py:2 already (give one of them a name=…)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+	// What else is wrong in those lines is found in the same run.
+	var others []string
+	for _, p := range annotation.Check(result, []annotation.Known{{Name: "job"}, {Name: "web-app"}}) {
+		others = append(others, p.String())
+	}
+	if diff := cmp.Diff([]string{`b/main.go:2:10: there is no composition "shop" (the team has job, web-app)`}, others); diff != "" {
+		t.Errorf("mistakes of a claim whose name is taken (-want +got):\n%s", diff)
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 type Options struct {
 	Factory    *cli.Factory
 	Target     target.Flags
-	Deployment string // empty: the latest one
+	Deployment string // empty: the one that nestor status tells of
 	Reason     string
 	Yes        bool
 }
@@ -40,7 +40,8 @@ func NewCmdCancel(f *cli.Factory, runF func(context.Context, *Options) error) *c
 	cmd := &cobra.Command{
 		Use:   "cancel [DEPLOYMENT]",
 		Short: "Stop a deployment",
-		Long: `Stop a deployment; without an id, the latest one.
+		Long: `Stop a deployment; without an id, the one that
+nestor status tells of.
 
 A deployment that waits ends at once. One that runs lets its engines stop
 cleanly and then rolls back what it has done. Canceling that rollback too leaves
@@ -82,7 +83,11 @@ func runCancel(ctx context.Context, opts *Options) error {
 		return err
 	}
 	if deployment.Status.Final() {
-		return cli.Errorf("", "deployment %d in %s is over: it %s", id.N, id.Environment, render.Ended(deployment.Status))
+		hint := ""
+		if opts.Deployment == "" {
+			hint = "one that is queued is canceled by its number; `nestor history --env " + id.Environment + "` shows it"
+		}
+		return cli.Errorf(hint, "deployment %d in %s is over: it %s", id.N, id.Environment, render.Ended(deployment.Status))
 	}
 	phase := phaseApply
 	if deployment.Status == orchestrator.StatusRollingBack {

@@ -25,7 +25,7 @@ type item struct {
 // load reads and checks all definitions below the paths, and reports what is
 // wrong with any of them at once.
 func load(f *cli.Factory, paths []string) ([]item, error) {
-	loader := source.Loader{Kind: catalog.Kind, Stdin: f.IO.In, Dir: f.Dir, Modules: modulesOf}
+	loader := source.Loader{Kind: catalog.Kind, APIVersion: catalog.APIVersion, Stdin: f.IO.In, Dir: f.Dir, Modules: modulesOf}
 	documents, err := loader.Load(paths)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ import (
 
 // Release freezes the application of the working directory, which must have
 // that name if one is given. It refuses an application file that is not what
-// the annotations say now.
+// the annotations and nestor.yaml say now.
 func (c *Change) Release(ctx context.Context, name string) (composer.Release, error) {
 	p, err := project.Find(c.F.Dir)
 	if err != nil {
@@ -39,6 +39,13 @@ func (c *Change) Release(ctx context.Context, name string) (composer.Release, er
 		return composer.Release{}, cli.Errorf("change into the directory of "+name+", or leave --app out",
 			"the application of this directory is %s, not %s", app.Metadata.Name, name)
 	}
+	// What was given to `nestor generate` instead of nestor.yaml is given here too.
+	if name != "" {
+		p.File.Application = name
+	}
+	if c.F.Flags.Team == app.Metadata.Team {
+		p.File.Team = c.F.Flags.Team
+	}
 	difference, err := p.Stale(ctx, app)
 	if err != nil {
 		return composer.Release{}, err
@@ -46,7 +53,7 @@ func (c *Change) Release(ctx context.Context, name string) (composer.Release, er
 	if difference != "" {
 		c.F.IO.Notef("%s", difference)
 		return composer.Release{}, cli.Errorf("run `nestor generate`, then try again",
-			"%s is not what the annotations say now", annotation.Path)
+			"%s is not what the annotations and %s say now", annotation.Path, project.FileName)
 	}
 	repository, commit := p.Git()
 	team := app.Metadata.Team

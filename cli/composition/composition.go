@@ -16,7 +16,10 @@ func NewCmdComposition(f *cli.Factory) *cobra.Command {
 		Aliases: []string{"compositions"},
 		Short:   "Manage the team's compositions",
 		Long: `Manage the team's compositions: the abstractions that annotations name, built
-from the primitives of the catalog.`,
+from the primitives of the catalog.
+
+A sensitive value is given as a reference to one of the team's own secrets, such
+as secret://env/NESTOR_SECRET_<TEAM>__<NAME> or secret://file/<team>/<path>.`,
 		Example: `  nestor composition push composer/compositions
   nestor composition list
   nestor composition get web-app`,

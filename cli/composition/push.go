@@ -41,7 +41,8 @@ func NewCmdPush(f *cli.Factory, runF func(context.Context, *PushOptions) error) 
 		Long: `Create or change compositions.
 
 A path is a file or a directory with compositions anywhere below it. All of them
-are checked before the first is sent. Releases that exist keep the composition
+are checked before the first is sent; the API refuses what the catalog and the
+environments do not have. Releases that exist keep the composition
 they were made from.`,
 		Example: `  nestor composition push composer/compositions/web-app.yaml
   nestor composition push composer --environments environments.yaml`,
@@ -66,7 +67,8 @@ func NewCmdValidate(f *cli.Factory, runF func(context.Context, *PushOptions) err
 		Use:   "validate PATH...",
 		Short: "Check compositions without a server",
 		Long: `Check compositions without a server: syntax, fields, templates, references and
-cycles. Whether the catalog has what they name is checked by nestor plan.`,
+cycles. Whether the catalog has what they name is checked by nestor composition
+push.`,
 		Example: `  nestor composition validate composer/compositions`,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -88,7 +90,7 @@ type item struct {
 // load reads and checks all compositions below the paths, and reports what is
 // wrong with any of them at once.
 func load(f *cli.Factory, paths []string) ([]item, error) {
-	documents, err := source.Loader{Kind: composer.KindComposition, Stdin: f.IO.In, Dir: f.Dir}.Load(paths)
+	documents, err := source.Loader{Kind: composer.KindComposition, APIVersion: composer.APIVersion, Stdin: f.IO.In, Dir: f.Dir}.Load(paths)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +121,7 @@ func runPush(ctx context.Context, opts *PushOptions) error {
 	if err != nil {
 		return err
 	}
-	overrides, err := overrides(f, opts.Environments, items)
+	overrides, file, err := overrides(f, opts.Environments, items)
 	if err != nil {
 		return err
 	}
@@ -133,6 +135,7 @@ func runPush(ctx context.Context, opts *PushOptions) error {
 			client.ApplyCompositionJSONRequestBody{
 				File: i.document.File, Composition: i.document.Text, Environments: overrides[i.composition.Metadata.Name],
 			}))
+		replace(err, opts.Environments, file)
 		if err != nil && n > 0 {
 			return cli.Errorf("", "push %s: %w; the %s before it were written", i.composition.Metadata.Name, err, render.Plural(n, "composition"))
 		}
@@ -165,25 +168,39 @@ func report(f *cli.Factory, items []client.AppliedComposition) {
 	}
 }
 
-// overrides cuts a file of overrides into one document per composition. One
-// for a composition that is not pushed is an error.
-func overrides(f *cli.Factory, path string, items []item) (map[string]string, error) {
+// replace gives what the API says of the overrides, which were sent on one line,
+// their places in the file they are from.
+func replace(err error, path string, file []byte) {
+	var answer *remote.Error
+	if len(file) == 0 || !errors.As(err, &answer) {
+		return
+	}
+	for i, p := range answer.Problem.Problems {
+		if placed, ok := composer.PlaceInOverrides(path, file, p); ok && p.Line == 1 {
+			answer.Problem.Problems[i] = placed
+		}
+	}
+}
+
+// overrides cuts a file of overrides into one document per composition, and
+// returns the file too. One for a composition that is not pushed is an error.
+func overrides(f *cli.Factory, path string, items []item) (texts map[string]string, data []byte, err error) {
 	if path == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
 	full := path
 	if !filepath.IsAbs(full) {
 		full = filepath.Join(f.Dir, path)
 	}
-	data, err := os.ReadFile(full) //nolint:gosec // the user names the file
+	data, err = os.ReadFile(full) //nolint:gosec // the user names the file
 	if err != nil {
-		return nil, fmt.Errorf("read the overrides: %w", err)
+		return nil, nil, fmt.Errorf("read the overrides: %w", err)
 	}
 	parsed, err := composer.ParseEnvironmentOverrides(path, data)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	texts := map[string]string{}
+	texts = map[string]string{}
 	for _, i := range items {
 		name := i.composition.Metadata.Name
 		if _, ok := parsed[name]; !ok {
@@ -191,16 +208,16 @@ func overrides(f *cli.Factory, path string, items []item) (map[string]string, er
 		}
 		one, err := single(name, parsed[name])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		texts[name] = one
 		delete(parsed, name)
 	}
 	if left := slices.Sorted(maps.Keys(parsed)); len(left) > 0 {
-		return nil, cli.Errorf("push it in the same call",
+		return nil, nil, cli.Errorf("push it in the same call",
 			"%s has overrides for %s, which is not among what was given", path, strings.Join(left, ", "))
 	}
-	return texts, nil
+	return texts, data, nil
 }
 
 // single is the overrides of one composition as JSON, which is YAML.

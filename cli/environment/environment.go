@@ -55,7 +55,10 @@ func NewCmdPush(f *cli.Factory, runF func(context.Context, *Options) error) *cob
 		Short: "Create or change environments",
 		Long: `Create or change environments. A path is a file or a directory with environments
 anywhere below it; they are written in the order in which they follow each
-other in the pipeline.`,
+other in the pipeline.
+
+Credentials are references to the platform's secrets, such as
+secret://env/NESTOR_CREDENTIAL_<NAME> or secret://file/_platform/<path>.`,
 		Example: `  nestor environment push environments/staging.yaml
   nestor environment push environments`,
 		Args: cobra.MinimumNArgs(1),
@@ -76,7 +79,7 @@ type item struct {
 }
 
 func load(f *cli.Factory, paths []string) ([]item, error) {
-	documents, err := source.Loader{Kind: orchestrator.KindEnvironment, Stdin: f.IO.In, Dir: f.Dir}.Load(paths)
+	documents, err := source.Loader{Kind: orchestrator.KindEnvironment, APIVersion: orchestrator.APIVersion, Stdin: f.IO.In, Dir: f.Dir}.Load(paths)
 	if err != nil {
 		return nil, err
 	}

@@ -3,12 +3,29 @@
 package follow
 
 import (
+	"strings"
 	"time"
 
 	"github.com/HatiCode/nestor/cli/iostreams"
 	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/orchestrator"
 )
+
+// Lines is what is told of the events where there is no terminal.
+func Lines(events []orchestrator.Event) (string, error) {
+	var b strings.Builder
+	s, l := newState(orchestrator.Deployment{}, composer.Graph{}), lines{w: &b}
+	for _, e := range events {
+		d, err := s.apply(e)
+		if err == nil {
+			err = l.event(s, e, d)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return b.String(), nil
+}
 
 // Draw is the live tree after the events, at the given size and time.
 func Draw(

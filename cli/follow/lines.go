@@ -20,6 +20,9 @@ type lines struct {
 
 func (l *lines) event(s *state, e orchestrator.Event, d details) error {
 	subject, story := "deployment", l.deployment(e, d)
+	if cure := decide(s); story != "" && e.Type == orchestrator.EventStatus && cure != "" {
+		story += "; " + cure
+	}
 	if e.Node != "" {
 		subject, story = e.Node, l.node(s.node(e.Node), e, d)
 	}
@@ -28,6 +31,15 @@ func (l *lines) event(s *state, e orchestrator.Event, d details) error {
 	}
 	_, err := fmt.Fprintf(l.w, "%s  %s: %s\n", e.Time.Local().Format("15:04:05"), text.CleanLine(subject), text.CleanLine(story))
 	return err
+}
+
+// decide is what to run where somebody has to decide; otherwise it is empty.
+func decide(s *state) string {
+	d := s.deployment
+	if d.Status != orchestrator.StatusPaused && d.Status != orchestrator.StatusAwaitingApproval {
+		return ""
+	}
+	return fmt.Sprintf("run `nestor approve %d --env %s` or `nestor reject %d --env %s`", d.N, d.Environment, d.N, d.Environment)
 }
 
 func (l *lines) deployment(e orchestrator.Event, d details) string {
@@ -43,17 +55,25 @@ func (l *lines) deployment(e orchestrator.Event, d details) string {
 	case orchestrator.EventStatus, orchestrator.EventFinished:
 		return because(render.Words(d.Status))
 	case orchestrator.EventApproval:
-		word := "approved"
-		if d.Approved != nil && !*d.Approved {
-			word = "rejected"
-		}
-		if d.Comment != "" {
-			return fmt.Sprintf("%s by %s: %s", word, e.Principal, d.Comment)
-		}
-		return word + " by " + e.Principal
+		return decision(e, d)
 	default:
 		return string(e.Type)
 	}
+}
+
+// decision is somebody's yes or no, and why it changed nothing, if it did not.
+func decision(e orchestrator.Event, d details) string {
+	said := "approved by " + e.Principal
+	if d.Approved != nil && !*d.Approved {
+		said = "rejected by " + e.Principal
+	}
+	if d.Comment != "" {
+		said += ": " + d.Comment
+	}
+	if d.Void != "" {
+		said += " (does not count: " + d.Void + ")"
+	}
+	return said
 }
 
 func (l *lines) node(n *node, e orchestrator.Event, d details) string {
@@ -65,7 +85,7 @@ func (l *lines) node(n *node, e orchestrator.Event, d details) string {
 		return doing(d.Action)
 	case orchestrator.EventNodeDone:
 		parts := []string{d.Status}
-		if done := render.Done(d.Counts); done != "" {
+		if done := n.done(); done != "" {
 			parts = append(parts, done)
 		} else if n.status == orchestrator.NodeReady && !d.Changed {
 			parts = append(parts, "unchanged")
@@ -85,6 +105,8 @@ func (l *lines) node(n *node, e orchestrator.Event, d details) string {
 		return "will be tried again"
 	case orchestrator.EventNodePause:
 		return "paused: " + cmp.Or(d.Reason, n.paused)
+	case orchestrator.EventApproval:
+		return decision(e, d)
 	default:
 		return string(e.Type)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/HatiCode/nestor/cli/render"
 	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/orchestrator"
 )
@@ -58,6 +59,7 @@ type details struct {
 	Error    json.RawMessage         `json:"error"`
 	Approved *bool                   `json:"approved"`
 	Comment  string                  `json:"comment"`
+	Void     string                  `json:"void"`
 }
 
 // nodeError reads the error of a node, which is an object.
@@ -164,8 +166,23 @@ func (s *state) applyNode(e orchestrator.Event, d details) {
 	case orchestrator.EventNodeRetry:
 		n.err = d.nodeError()
 	case orchestrator.EventNodePause:
-		n.paused = cmp.Or(d.Reason, "it waits for an approval")
+		n.paused = "it waits for an approval"
+		if why := d.nodeError(); why != nil {
+			n.paused = message(why)
+		}
+		n.paused = cmp.Or(d.Reason, n.paused)
 	default:
+	}
+}
+
+// done is what a step has changed. A step that failed comes with the counts
+// that were planned, and how much of them was done nobody knows.
+func (n *node) done() string {
+	switch n.status {
+	case orchestrator.NodeFailed, orchestrator.NodeUncertain, orchestrator.NodeSkipped:
+		return ""
+	default:
+		return render.Done(n.counts)
 	}
 }
 

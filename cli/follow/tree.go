@@ -98,6 +98,9 @@ func (p picture) lines(s *state, message string, live bool) []string {
 	if s.deployment.Reason != "" && !s.deployment.Status.Final() {
 		tail = append(tail, p.fit("  "+text.CleanLine(s.deployment.Reason), p.style.Yellow))
 	}
+	if cure := decide(s); cure != "" {
+		tail = append(tail, p.fit("  "+cure, p.style.Yellow))
+	}
 	if message != "" {
 		tail = append(tail, p.fit("  "+text.CleanLine(message), p.style.Yellow))
 	}
@@ -193,7 +196,7 @@ func (p picture) story(s *state, n *node) string {
 			parts[0] += fmt.Sprintf(" (attempt %d)", n.attempt)
 		}
 	default:
-		if done := render.Done(n.counts); done != "" {
+		if done := n.done(); done != "" {
 			parts = append(parts, done)
 		} else if n.status == orchestrator.NodeReady && !n.changed {
 			parts = append(parts, "unchanged")

@@ -90,8 +90,7 @@ func runGenerate(ctx context.Context, opts *Options) error {
 		cli.Warn(f.IO, "%s: %s", place, note.Message)
 	}
 	if len(result.Claims) == 0 {
-		return cli.Errorf("write one into a comment, such as //nestor:web-app size=small",
-			"there is no annotation in %s (%s read)", p.Root, render.Plural(result.Files, "file"))
+		return none(p, result)
 	}
 	app.Spec.Claims = result.Claims
 	stale, difference, err := annotation.Stale(p.Root, app)
@@ -108,6 +107,22 @@ func runGenerate(ctx context.Context, opts *Options) error {
 		}
 	}
 	return report(opts, app, stale)
+}
+
+// none is the error for a repository without annotations. An application is not
+// emptied by leaving them out: that would leave what is deployed to nobody.
+func none(p project.Project, result annotation.Result) error {
+	hint := "write one into a comment, such as //nestor:web-app size=small"
+	app, err := p.Application()
+	switch {
+	case errors.Is(err, project.ErrNoApplication):
+	case err != nil:
+		hint += "; or, if the application is given up, remove " + annotation.Path
+	default:
+		hint = fmt.Sprintf("if the application %s is given up, run `nestor destroy --env ENVIRONMENT` for each environment that it is in, then delete %s",
+			app.Metadata.Name, annotation.Path)
+	}
+	return cli.Errorf(hint, "there is no annotation in %s (%s read)", p.Root, render.Plural(result.Files, "file"))
 }
 
 // name says what the application is called and whose it is.
@@ -173,7 +188,9 @@ func compositions(ctx context.Context, opts *Options, team string) (known []anno
 			return nil, false, err
 		}
 		for _, c := range list.Items {
-			known = append(known, annotation.Known{Name: c.Composition.Metadata.Name, Params: c.Composition.Spec.Params})
+			known = append(known, annotation.Known{
+				Name: c.Composition.Metadata.Name, Team: c.Composition.Metadata.Team, Params: c.Composition.Spec.Params,
+			})
 		}
 		if list.Next == "" {
 			return known, true, nil

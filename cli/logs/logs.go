@@ -25,7 +25,7 @@ import (
 type Options struct {
 	Factory    *cli.Factory
 	Target     target.Flags
-	Deployment string // empty: the latest one
+	Deployment string // empty: the one that nestor status tells of
 	Node       string
 	Follow     bool
 }
@@ -36,7 +36,8 @@ func NewCmdLogs(f *cli.Factory, runF func(context.Context, *Options) error) *cob
 	cmd := &cobra.Command{
 		Use:   "logs [DEPLOYMENT]",
 		Short: "Show what the engines said",
-		Long: `Show what the engines said during a deployment; without an id, the latest one.
+		Long: `Show what the engines said during a deployment; without an id, the one that
+nestor status tells of.
 
 Each line begins with its resource. With --follow, lines appear as they are
 written, until the deployment is over; the connection may break meanwhile.`,

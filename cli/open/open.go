@@ -19,7 +19,7 @@ import (
 type Options struct {
 	Factory    *cli.Factory
 	Target     target.Flags
-	Deployment string // empty: the latest one
+	Deployment string // empty: the one that nestor status tells of
 }
 
 // NewCmdOpen returns the command; runF replaces its work in tests.
@@ -28,8 +28,8 @@ func NewCmdOpen(f *cli.Factory, runF func(context.Context, *Options) error) *cob
 	cmd := &cobra.Command{
 		Use:   "open [DEPLOYMENT]",
 		Short: "Print a deployment's link into the Temporal Web UI",
-		Long: `Print a deployment's link into the Temporal Web UI; without an id, the latest
-deployment's. NESTOR_TEMPORAL_UI holds the address of that UI.`,
+		Long: `Print a deployment's link into the Temporal Web UI; without an id, of the
+one that nestor status tells of. NESTOR_TEMPORAL_UI holds the address of that UI.`,
 		Example: `  nestor open --env staging
   NESTOR_TEMPORAL_UI=http://127.0.0.1:8233 nestor open 3 --env staging`,
 		Args: cobra.MaximumNArgs(1),

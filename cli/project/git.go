@@ -100,14 +100,33 @@ func origin(config string) string {
 }
 
 // harmless drops credentials, and the path of a repository on this machine but
-// for its name.
+// for its name. It is empty for an address that cannot be read, since nobody
+// can tell where in it credentials are.
 func harmless(remote string) string {
-	if u, err := url.Parse(remote); err == nil && u.Host != "" {
-		u.User, u.RawQuery, u.Fragment = nil, "", ""
+	u, err := url.Parse(remote)
+	if err == nil && u.Host != "" {
+		u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
 		return u.String()
 	}
-	if host, rest, ok := strings.Cut(remote, ":"); ok && !strings.Contains(host, "/") && len(host) > 1 {
-		return host[strings.LastIndexByte(host, '@')+1:] + ":" + rest
+	if strings.Contains(remote, "://") {
+		if err != nil {
+			return ""
+		}
+		remote = u.Path // file:///…
 	}
-	return path.Base(filepath.ToSlash(strings.TrimSuffix(remote, "/")))
+	// What is left is git's own form, user@host:path, or a path.
+	end := len(remote)
+	if slash := strings.IndexByte(remote, '/'); slash >= 0 {
+		end = slash
+	}
+	address := remote[strings.LastIndexByte(remote[:end], '@')+1:]
+	const drive = 1 // the letter in C:\…
+	if host, _, ok := strings.Cut(address, ":"); ok && len(host) > drive && !strings.Contains(host, "/") {
+		return address
+	}
+	name := path.Base(filepath.ToSlash(strings.TrimSuffix(remote, "/")))
+	if name == "." {
+		return ""
+	}
+	return strings.ReplaceAll(name, "@", "-") // before an @ stands a user
 }

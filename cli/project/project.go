@@ -176,7 +176,7 @@ func (p Project) Application() (composer.Application, error) {
 }
 
 // Stale scans the project again and returns how the application file differs
-// from what the annotations say now; empty when it does not.
+// from what the annotations and nestor.yaml say now; empty when it does not.
 func (p Project) Stale(ctx context.Context, app composer.Application) (difference string, err error) {
 	result, err := annotation.Scan(ctx, p.Root, annotation.Options{})
 	if err != nil {
@@ -184,6 +184,9 @@ func (p Project) Stale(ctx context.Context, app composer.Application) (differenc
 	}
 	now := app
 	now.Spec.Claims = result.Claims
+	if p.Named {
+		now.Metadata.Name, now.Metadata.Team = p.File.Application, p.File.Team
+	}
 	_, difference, err = annotation.Stale(p.Root, now)
 	return difference, err
 }

@@ -126,6 +126,34 @@ func TestGit(t *testing.T) {
 	}
 }
 
+func TestGitSendsNoCredentials(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ url, want, reason string }{
+		"password":       {"https://ada:hunter2@git.example.com/shop.git", "https://git.example.com/shop.git", "a password"},
+		"token":          {"https://hunter2@git.example.com/shop.git", "https://git.example.com/shop.git", "a token stands where the user does"},
+		"query":          {"https://git.example.com/shop.git?private_token=hunter2#hunter2", "https://git.example.com/shop.git", "some hosts take tokens there"},
+		"ssh":            {"ssh://git@git.example.com:22/shop.git", "ssh://git.example.com:22/shop.git", "a user says nothing of the repository"},
+		"no scheme":      {"//hunter2@git.example.com/shop", "//git.example.com/shop", "an address without its scheme"},
+		"not escaped":    {"https://ada:hunter2%zz@git.example.com/shop", "", "it cannot be told where the password ends"},
+		"slash in it":    {"https://ada:hunter2/x@git.example.com/shop", "", "it cannot be told where the password ends"},
+		"short":          {"hunter2@git.example.com:alpha/shop.git", "git.example.com:alpha/shop.git", "git's own form"},
+		"short password": {"ada:hunter2@git.example.com:alpha/shop@2", "git.example.com:alpha/shop@2", "git's own form with what it does not have"},
+		"opaque":         {"https:hunter2@git.example.com/shop", "shop", "slashes forgotten"},
+		"file":           {"file:///home/ada/shop.git", "shop.git", "a directory of this machine keeps its name alone"},
+		"at in a name":   {"/home/ada/shop@2", "shop-2", "nothing that looks like a user"},
+		"root":           {"/", "", "no name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			write(t, dir, map[string]string{".git/HEAD": "ref: refs/heads/main\n", ".git/config": "[remote \"origin\"]\n\turl = " + tt.url + "\n"})
+			if got, _ := (project.Project{Root: dir}).Git(); got != tt.want {
+				t.Errorf("%s: got %q, want %q", tt.reason, got, tt.want)
+			}
+		})
+	}
+}
+
 func TestNameIsAlwaysAName(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

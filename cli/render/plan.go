@@ -73,7 +73,7 @@ func (d *differ) node(n orchestrator.NodePlan) {
 	switch {
 	case n.Remove && n.Retain:
 		d.line("  leaves the graph; its resources are kept (deletionPolicy: retain)")
-	case n.Remove && len(n.Changes) == 0:
+	case n.Remove && len(n.Changes) == 0 && n.Error == "":
 		d.line("  leaves the graph; nothing of it is left to delete")
 	}
 	if n.Error != "" {

@@ -37,6 +37,8 @@ type Loader struct {
 	// left out; in a file that is named, they are kept for the caller to
 	// refuse.
 	Kind string
+	// APIVersion of that kind, for the hint of a file with nothing in it.
+	APIVersion string
 	// Stdin is read for "-"; nil refuses that.
 	Stdin io.Reader
 	// Dir is the working directory.
@@ -73,7 +75,8 @@ func (l Loader) path(path string) ([]Document, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the standard input: %w", err)
 		}
-		return cut("stdin", l.Dir, data)
+		documents, err := cut("stdin", l.Dir, data)
+		return l.some("stdin", documents, err)
 	}
 	full := path
 	if !filepath.IsAbs(path) {
@@ -86,7 +89,20 @@ func (l Loader) path(path string) ([]Document, error) {
 	if info.IsDir() {
 		return l.tree(path, full)
 	}
-	return read(path, full)
+	documents, err := read(path, full)
+	return l.some(path, documents, err)
+}
+
+// some refuses a file with nothing in it, which was named for something.
+func (l Loader) some(file string, documents []Document, err error) ([]Document, error) {
+	if err != nil || len(documents) > 0 {
+		return documents, err
+	}
+	hint := fmt.Sprintf("begin with \"kind: %s\"", l.Kind)
+	if l.APIVersion != "" {
+		hint = fmt.Sprintf("begin with \"apiVersion: %s\" and \"kind: %s\"", l.APIVersion, l.Kind)
+	}
+	return nil, manifest.Problems{{File: file, Line: 1, Column: 1, Message: "there is no " + l.Kind + " in it", Hint: hint}}
 }
 
 // cause drops the path, which the message names as the user wrote it.

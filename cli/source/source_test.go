@@ -73,3 +73,21 @@ func TestLoadReportsAllFiles(t *testing.T) {
 		t.Errorf("got %v, want a problem in each of the files", err)
 	}
 }
+
+func TestLoadRefusesAnEmptyFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "empty.yaml"), []byte("# later\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	loader := source.Loader{Kind: "Wanted", APIVersion: "x.nestor.io/v1", Dir: dir, Stdin: strings.NewReader("")}
+	_, err := loader.Load([]string{"empty.yaml", "-"})
+	want := `empty.yaml:1:1: there is no Wanted in it (begin with "apiVersion: x.nestor.io/v1" and "kind: Wanted")
+stdin:1:1: there is no Wanted in it (begin with "apiVersion: x.nestor.io/v1" and "kind: Wanted")`
+	if err == nil || err.Error() != want {
+		t.Errorf("got:\n%v\nwant:\n%s", err, want)
+	}
+	if documents, err := loader.Load([]string{"."}); err != nil || len(documents) != 0 {
+		t.Errorf("below a directory an empty file is nothing: got %v, %v", documents, err)
+	}
+}

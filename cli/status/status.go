@@ -34,7 +34,13 @@ type Status struct {
 	Release     string              `json:"release"`
 	Deployment  string              `json:"deployment"`
 	WorkflowID  string              `json:"workflowId"`
-	Resources   []Resource          `json:"resources"`
+	// Reason, Error and Residue are the deployment's.
+	Reason  string                 `json:"reason,omitempty"`
+	Error   string                 `json:"error,omitempty"`
+	Residue []orchestrator.Residue `json:"residue,omitempty"`
+	// Queued is how many other deployments wait for their turn.
+	Queued    int        `json:"queued,omitempty"`
+	Resources []Resource `json:"resources"`
 }
 
 // Resource is one node of it. Sensitive outputs are masked by the API.
@@ -191,6 +197,9 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 			return err
 		}
 		deployment(f, canvas, d)
+		if s.Queued > 0 {
+			f.IO.Printf("  %s queued; nestor history --env %s    shows them\n", render.Plural(s.Queued, "other deployment"), s.Environment)
+		}
 		if link := change.Link(f, id); link != "" {
 			f.IO.Printf("  %s\n", link)
 		}
@@ -215,7 +224,7 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 	return outputs(f, canvas, s.Resources)
 }
 
-// deployment says what the latest deployment was and what came of it.
+// deployment says what a deployment was and what came of it.
 func deployment(f *cli.Factory, canvas render.Canvas, d orchestrator.Deployment) {
 	when := render.When(f.IO, d.QueuedAt, f.Now())
 	release := ""
@@ -232,8 +241,9 @@ func deployment(f *cli.Factory, canvas render.Canvas, d orchestrator.Deployment)
 	for _, r := range d.Residue {
 		f.IO.Printf("  left behind: %s %s: %s; %s\n", text.CleanLine(r.Node), text.CleanLine(r.Address), text.CleanLine(r.Reason), text.CleanLine(r.Action))
 	}
-	if d.Status == orchestrator.StatusAwaitingApproval {
-		f.IO.Printf("  nestor approve %d --env %s    lets it run\n", d.N, d.Environment)
+	if d.Status == orchestrator.StatusAwaitingApproval || d.Status == orchestrator.StatusPaused {
+		f.IO.Printf("  nestor approve %d --env %s    shows what waits, and lets it run\n", d.N, d.Environment)
+		f.IO.Printf("  nestor reject %d --env %s     refuses it\n", d.N, d.Environment)
 	}
 }
 

@@ -71,32 +71,45 @@ func (t *Flags) local(f *cli.Factory) (Name, error) {
 	if found.Team != "" && found.Application != "" {
 		return found, nil
 	}
-	p, err := project.Find(f.Dir)
+	application, err := here(f)
 	if err != nil {
 		return Name{}, err
 	}
-	here := Name{Team: p.File.Team, Application: p.File.Application}
-	if !p.Named {
-		app, err := p.Application()
-		if err != nil && !errors.Is(err, project.ErrNoApplication) {
-			return Name{}, err
-		}
-		here = Name{Team: app.Metadata.Team, Application: app.Metadata.Name}
-	}
 	if found.Application == "" {
-		found.Application = here.Application
+		found.Application = application.Application
 	}
 	if found.Team == "" {
-		found.Team = here.Team
+		found.Team = application.Team
 	}
 	return found, nil
 }
 
-// Team is the team of the settings, else the only one of the token.
+// here is the application of the working directory; empty when it is in none.
+func here(f *cli.Factory) (Name, error) {
+	p, err := project.Find(f.Dir)
+	if err != nil {
+		return Name{}, err
+	}
+	if p.Named {
+		return Name{Team: p.File.Team, Application: p.File.Application}, nil
+	}
+	app, err := p.Application()
+	if err != nil && !errors.Is(err, project.ErrNoApplication) {
+		return Name{}, err
+	}
+	return Name{Team: app.Metadata.Team, Application: app.Metadata.Name}, nil
+}
+
+// Team is the team of the settings, else that of the working directory's
+// application, else the only one of the token.
 func Team(ctx context.Context, f *cli.Factory) (string, error) {
 	settings, err := f.Settings()
 	if err != nil || settings.Team != "" {
 		return settings.Team, err
+	}
+	application, err := here(f)
+	if err != nil || application.Team != "" {
+		return application.Team, err
 	}
 	api, err := f.Client()
 	if err != nil {
@@ -109,7 +122,7 @@ func Team(ctx context.Context, f *cli.Factory) (string, error) {
 	if len(who.Teams) == 1 && who.Teams[0] != "*" {
 		return who.Teams[0], nil
 	}
-	return "", cli.Errorf("give --team, NESTOR_TEAM or `nestor config set NAME --team TEAM`", "it is not clear which team is meant")
+	return "", cli.Errorf("give --team, NESTOR_TEAM or `nestor config set NAME --team TEAM`, or run this where nestor.yaml is", "it is not clear which team is meant")
 }
 
 // ResolveEnvironment is the one of the flags or of the settings; empty when neither
@@ -185,7 +198,7 @@ func number(s string) (int64, bool) {
 
 // Deployment finds the deployment that an argument means: a whole id,
 // "<environment>/<n>", "<n>" with an environment from the flags or the
-// settings, or the latest one when the argument is empty.
+// settings, or the one that `nestor status` tells of when the argument is empty.
 func (t *Flags) Deployment(ctx context.Context, f *cli.Factory, argument string) (ID, error) {
 	if id, ok := ParseID(argument); ok {
 		return id, nil
@@ -216,27 +229,44 @@ func (t *Flags) Deployment(ctx context.Context, f *cli.Factory, argument string)
 	if n > 0 {
 		return ID{Scope: name.In(environment), N: n}, nil
 	}
-	return latest(ctx, f, name, environment)
+	return current(ctx, f, name, environment)
 }
 
-func latest(ctx context.Context, f *cli.Factory, name Name, environment string) (ID, error) {
+// current is the deployment that tells how an application stands, in the
+// environment of its latest one when none is named.
+func current(ctx context.Context, f *cli.Factory, name Name, environment string) (ID, error) {
 	api, err := f.Client()
 	if err != nil {
 		return ID{}, err
 	}
-	limit := 1
-	params := client.ListDeploymentsParams{Team: &name.Team, Application: &name.Application, Limit: &limit}
 	where := ""
 	if environment != "" {
-		params.Environment, where = &environment, " in "+environment
+		where = " in " + environment
+	} else {
+		limit := 1
+		list, err := remote.Decode[client.DeploymentList](api.ListDeployments(ctx,
+			&client.ListDeploymentsParams{Team: &name.Team, Application: &name.Application, Limit: &limit}))
+		if err != nil {
+			return ID{}, err
+		}
+		if len(list.Items) > 0 {
+			environment = list.Items[0].Environment
+		}
 	}
-	list, err := remote.Decode[client.DeploymentList](api.ListDeployments(ctx, &params))
+	never := cli.Errorf("deploy it with `nestor apply`", "%s was never deployed%s", name, where)
+	if environment == "" {
+		return ID{}, never
+	}
+	status, err := remote.Decode[client.ApplicationStatus](api.GetApplicationStatus(ctx, name.Team, name.Application, environment))
+	if remote.NotFound(err) {
+		return ID{}, never
+	}
 	if err != nil {
 		return ID{}, err
 	}
-	if len(list.Items) == 0 {
-		return ID{}, cli.Errorf("deploy it with `nestor apply`", "%s was never deployed%s", name, where)
+	id, ok := ParseID(status.Deployment)
+	if !ok {
+		return ID{}, fmt.Errorf("the API names the deployment %q, which is no id", status.Deployment)
 	}
-	d := list.Items[0]
-	return ID{Scope: d.Scope, N: d.N}, nil
+	return id, nil
 }

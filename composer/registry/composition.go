@@ -156,9 +156,9 @@ func (r *Registry) GetComposition(ctx context.Context, team, name string) (Store
 	if err != nil {
 		return StoredComposition{}, err
 	}
-	d, err := r.store.Get(ctx, key)
+	d, err := r.get(ctx, key, fmt.Sprintf("composition %s of team %s", name, team))
 	if err != nil {
-		return StoredComposition{}, fmt.Errorf("composition %s of team %s: %w", name, team, err)
+		return StoredComposition{}, err
 	}
 	return r.openComposition(ctx, d)
 }
@@ -230,7 +230,7 @@ func notFoundUnless(ok bool, format string, args ...any) error {
 	if ok {
 		return nil
 	}
-	return fmt.Errorf(format+": %w", append(args, store.ErrNotFound)...)
+	return store.Missing(fmt.Sprintf(format, args...))
 }
 
 // CompositionByDigest returns the content that a digest names, of any team, or
@@ -240,9 +240,9 @@ func (r *Registry) CompositionByDigest(ctx context.Context, digest string) (comp
 	if err != nil {
 		return composer.Composition{}, err
 	}
-	d, err := r.store.Get(ctx, key)
+	d, err := r.get(ctx, key, "composition with digest "+digest)
 	if err != nil {
-		return composer.Composition{}, fmt.Errorf("composition with digest %s: %w", digest, err)
+		return composer.Composition{}, err
 	}
 	stored, err := r.openComposition(ctx, d)
 	return stored.Composition, err

@@ -57,7 +57,7 @@ func teamPartition(team string) (string, error) {
 // contentKey addresses a composition's content by digest, whatever its team.
 func contentKey(digest string) (store.Key, error) {
 	if !catalog.IsDigest(digest) {
-		return store.Key{}, fmt.Errorf("composition %q: %w: a digest is sha256: and 64 hexadecimal digits", clip(digest), store.ErrNotFound)
+		return store.Key{}, store.Missing(fmt.Sprintf("composition with digest %q; a digest is sha256: and 64 hexadecimal digits", clip(digest)))
 	}
 	return store.Key{Partition: "composer/composition/" + digest, Sort: "content"}, nil
 }
@@ -115,6 +115,19 @@ func (r *Registry) open(ctx context.Context, d store.Document, into any) error {
 		return fmt.Errorf("read record %s: %w", d.Key, err)
 	}
 	return nil
+}
+
+// get is Get that says what was looked for.
+func (r *Registry) get(ctx context.Context, key store.Key, what string) (store.Document, error) {
+	d, err := r.store.Get(ctx, key)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return store.Document{}, store.Missing(what)
+	case err != nil:
+		return store.Document{}, fmt.Errorf("read %s: %w", what, err)
+	default:
+		return d, nil
+	}
 }
 
 // find is Get with "not there" as a value.

@@ -151,7 +151,8 @@ func (r *Registry) GetRelease(ctx context.Context, team, application, digest str
 	}
 	hexadecimal := strings.TrimPrefix(digest, digestScheme)
 	if len(hexadecimal) < minPrefix || len(hexadecimal) > 64 || strings.Trim(hexadecimal, "0123456789abcdef") != "" {
-		return composer.Release{}, fmt.Errorf("release %q of %s/%s: %w: give its digest, or at least its first %d hexadecimal digits", clip(digest), team, application, store.ErrNotFound, minPrefix)
+		return composer.Release{}, store.Missing(fmt.Sprintf(
+			"release %q of %s/%s; give its digest, or at least its first %d hexadecimal digits", clip(digest), team, application, minPrefix))
 	}
 	page, err := r.store.Query(ctx, store.Query{Partition: place.partition, Prefix: place.byDigest + digestScheme + hexadecimal, Limit: 2})
 	if err != nil {
@@ -159,7 +160,7 @@ func (r *Registry) GetRelease(ctx context.Context, team, application, digest str
 	}
 	switch {
 	case len(page.Documents) == 0:
-		return composer.Release{}, fmt.Errorf("release %s of %s/%s: %w", hexadecimal, team, application, store.ErrNotFound)
+		return composer.Release{}, store.Missing(fmt.Sprintf("release %s of %s/%s", hexadecimal, team, application))
 	case len(page.Documents) > 1 || page.Next != "" && len(hexadecimal) < 64:
 		return composer.Release{}, &AmbiguousError{Prefix: hexadecimal}
 	}

@@ -36,6 +36,8 @@ func TestDeployments(t *testing.T) {
 		"update-in-place":       updateInPlace,
 		"failure-rolls-back":    failureRollsBack,
 		"first-failure-cleans":  firstFailureCleans,
+		"half-made-is-cleaned":  halfMadeIsCleaned,
+		"stopped-half-way":      stoppedHalfWay,
 		"one-waits-for-another": oneWaits,
 		"cancel-a-running-one":  cancelRunning,
 		"cancel-a-queued-one":   cancelQueued,
@@ -117,6 +119,12 @@ func firstFailureCleans(s *site) {
 	d := s.Await(s.apply(s.release(map[string]string{"fail": "true"})), patience)
 	s.wantStatus(d, orchestrator.StatusRolledBack)
 	s.record("deployment-first-failed", d.ID)
+	s.wantBalanced()
+}
+
+// wantBalanced: as much was destroyed as was created, and no node is left.
+func (s *site) wantBalanced() {
+	s.t.Helper()
 	heads, err := s.Registry.Heads(s.t.Context(), s.scope("staging"))
 	s.must(err)
 	if len(heads) > 0 {
@@ -133,6 +141,36 @@ func firstFailureCleans(s *site) {
 	if created != destroyed || created == 0 {
 		s.t.Errorf("as much is destroyed as was created, got %v", s.effects())
 	}
+}
+
+func halfMadeIsCleaned(s *site) {
+	d := s.Await(s.apply(s.release(map[string]string{"breaks": "true"})), patience)
+	s.wantStatus(d, orchestrator.StatusRolledBack)
+	s.record("deployment-half-made", d.ID)
+	if !strings.Contains(d.Error, "broken half way") {
+		s.t.Errorf("the error must be the engine's own, got %q", d.Error)
+	}
+	s.wantBalanced()
+}
+
+func stoppedHalfWay(s *site) {
+	id, err := s.Deploy(contract.DeployRequest{
+		Scope: s.scope("staging"), Kind: orchestrator.KindApply, AutoApprove: true, OnFailure: orchestrator.OnFailureStop,
+		Release: s.release(map[string]string{"breaks": "true"}).Digest,
+	})
+	s.must(err)
+	d := s.Await(id, patience)
+	s.wantStatus(d, orchestrator.StatusFailed)
+	if len(d.Residue) != 1 || d.Residue[0].Node != "web.deployment" || d.Residue[0].Address == "" {
+		s.t.Errorf("what is in doubt must be named with its address, got %+v", d.Residue)
+	}
+	// A later failure cannot take the node back to what it never was.
+	d = s.Await(s.apply(s.release(map[string]string{"fail": "true"})), patience)
+	s.wantStatus(d, orchestrator.StatusFailed)
+	id, err = s.Deploy(contract.DeployRequest{Scope: s.scope("staging"), Kind: orchestrator.KindDestroy, AutoApprove: true})
+	s.must(err)
+	s.wantStatus(s.Await(id, patience), orchestrator.StatusSucceeded)
+	s.wantBalanced()
 }
 
 func oneWaits(s *site) {
@@ -252,7 +290,11 @@ func approval(s *site) {
 	e.Spec.Approvals.Required = 1
 	_, err = s.Registry.PutEnvironment(ctx, "user:platform", e, -1)
 	s.must(err)
-	id := s.apply(s.release(nil))
+	r := s.release(nil)
+	id, err := s.Deploy(contract.DeployRequest{
+		Scope: s.scope("staging"), Kind: orchestrator.KindApply, Release: r.Digest, PlanID: s.plan(r).ID, AutoApprove: true,
+	})
+	s.must(err)
 	s.Await(id, patience, orchestrator.StatusAwaitingApproval)
 	// One's own approval does not count.
 	s.signal(contract.SignalApprove, contract.DecisionSignal{Deployment: id, Principal: "user:test"})
@@ -353,52 +395,56 @@ func attribute(p orchestrator.Plan, node, path string) orchestrator.AttributeCha
 	return orchestrator.AttributeChange{}
 }
 
-// overtake deploys one release, plans another, and lets a third come between.
-func (s *site) overtake() (deployment string) {
+// overtake plans a release, lets another deployment begin, queues the planned
+// one behind it, and lets it have its turn.
+func (s *site) overtake() (deployment string, plan orchestrator.Plan) {
 	s.t.Helper()
 	r := s.release(map[string]string{"size": "3"})
-	s.wantStatus(s.Await(s.apply(r), patience), orchestrator.StatusSucceeded)
-	p := s.plan(r)
-	s.wantStatus(s.Await(s.apply(s.release(map[string]string{"size": "4"})), patience), orchestrator.StatusSucceeded)
+	plan = s.plan(r)
+	first := s.apply(s.release(map[string]string{"size": "4", "hold": s.hold()}))
+	s.eventuallyEffect("create web-deployment")
 	id, err := s.Deploy(contract.DeployRequest{
-		Scope: s.scope("staging"), Kind: orchestrator.KindApply, Release: r.Digest, PlanID: p.ID,
+		Scope: s.scope("staging"), Kind: orchestrator.KindApply, Release: r.Digest, PlanID: plan.ID,
 	})
 	s.must(err)
-	d := s.Await(id, patience, orchestrator.StatusPaused)
-	if !strings.Contains(d.Reason, "web.database") || !strings.Contains(d.Reason, "does not name it") {
-		s.t.Errorf("the pause says %q, which does not tell why", d.Reason)
+	s.letGo()
+	s.wantStatus(s.Await(first, patience), orchestrator.StatusSucceeded)
+	d := s.Await(id, patience, orchestrator.StatusAwaitingApproval)
+	if d.ReplacedPlanID != plan.ID || d.PlanID == plan.ID || d.ChangeDigest == plan.ChangeDigest {
+		s.t.Errorf("it was planned with %s, and now has plan %s instead of %s", plan.ID, d.PlanID, d.ReplacedPlanID)
 	}
-	return id
+	for _, part := range []string{"staging has changed since plan " + plan.ID + " was made (deployment 1 came between)", d.PlanID} {
+		if !strings.Contains(d.Reason, part) {
+			s.t.Errorf("it waits because %q, which does not say %q", d.Reason, part)
+		}
+	}
+	return id, plan
 }
 
 func planOvertaken(s *site) {
-	id := s.overtake()
-	s.signal(contract.SignalApprove, contract.DecisionSignal{Deployment: id, Principal: "user:eve"})
-	testplatform.Eventually(s.t, patience, "the approved deployment to end", func() error {
-		d, err := s.Registry.GetDeployment(s.t.Context(), id)
-		if err == nil && d.Status == orchestrator.StatusPaused {
-			// Each node that goes beyond the plan asks for itself.
-			s.signal(contract.SignalApprove, contract.DecisionSignal{Deployment: id, Principal: "user:eve"})
-		}
-		if err == nil && !d.Status.Final() {
-			err = errNotYet
-		}
-		return err
-	})
-	d, err := s.Registry.GetDeployment(s.t.Context(), id)
-	s.must(err)
+	id, plan := s.overtake()
+	// A yes to what is no longer true does nothing; one to what is, does.
+	s.signal(contract.SignalApprove, contract.DecisionSignal{Deployment: id, Principal: "user:eve", ChangeDigest: plan.ChangeDigest})
+	s.signal(contract.SignalApprove, contract.DecisionSignal{Deployment: id, Principal: "user:test"})
+	d := s.Await(id, patience)
 	s.wantStatus(d, orchestrator.StatusSucceeded)
-	s.record("deployment-paused-approved", id)
+	s.record("application-plan-overtaken", s.team+"/"+s.application)
 	s.wantOutputs("staging", "web.database", map[string]any{"address": "web-database:3", "upstream": "", "secret": nil})
+	if len(d.Approvals) != 2 || d.Approvals[0].ChangeDigest != plan.ChangeDigest || d.Approvals[1].ChangeDigest != d.ChangeDigest {
+		s.t.Errorf("the decisions are not recorded with what they are about: %+v", d.Approvals)
+	}
 }
 
 func planRejected(s *site) {
-	id := s.overtake()
+	id, _ := s.overtake()
 	s.signal(contract.SignalReject, contract.DecisionSignal{Deployment: id, Principal: "user:eve", Comment: "not like this"})
 	d := s.Await(id, patience)
-	s.wantStatus(d, orchestrator.StatusRolledBack)
+	s.wantStatus(d, orchestrator.StatusCanceled)
 	if !strings.Contains(d.Error, "user:eve") || !strings.Contains(d.Error, "not like this") {
 		s.t.Errorf("who rejected and why must be told, got %q", d.Error)
+	}
+	if len(d.Approvals) != 1 || d.Approvals[0].Approved || d.Approvals[0].ChangeDigest != d.ChangeDigest {
+		s.t.Errorf("the rejection is not recorded: %+v", d.Approvals)
 	}
 	s.wantOutputs("staging", "web.database", map[string]any{"address": "web-database:4", "upstream": "", "secret": nil})
 }

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	// The one secret that compositions of these tests refer to.
-	if err := os.Setenv("NESTOR_SECRET_CANARY", canary); err != nil {
+	if err := os.Setenv("NESTOR_SECRET_ALPHA__CANARY", canary); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())

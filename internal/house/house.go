@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package house holds the checks of this repository that no ready-made linter
-// makes: licence headers, links between documents, the Compose file for
-// Temporal, and an honest count of test results.
+// makes: licence headers, links between documents, the list of decisions, the
+// Compose file for Temporal, and an honest count of test results.
 //
 // It is a tool of the repository and no part of the product.
 package house
@@ -30,7 +30,7 @@ func (f Finding) String() string {
 // Check runs all checks of the tree and returns what they found, in order.
 func Check(tree fs.FS) ([]Finding, error) {
 	var all []Finding
-	for _, check := range []func(fs.FS) ([]Finding, error){Headers, Links, Compose} {
+	for _, check := range []func(fs.FS) ([]Finding, error){Headers, Links, Decisions, Compose} {
 		found, err := check(tree)
 		if err != nil {
 			return nil, err

@@ -41,6 +41,36 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+func TestDecisions(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		reason string
+		tree   fstest.MapFS
+		want   []string
+	}{
+		"listed": {"each is linked to", fstest.MapFS{
+			"docs/adr/README.md": {Data: []byte("| 0001 | [One](0001-one.md) |\n")}, "docs/adr/0001-one.md": {}, "docs/adr/template.md": {},
+		}, nil},
+		"forgotten": {"one is not", fstest.MapFS{
+			"docs/adr/README.md": {Data: []byte("[One](0001-one.md) 0002-two.md\n")}, "docs/adr/0001-one.md": {}, "docs/adr/0002-two.md": {},
+		}, []string{"docs/adr/README.md: the decision 0002-two.md is not in the list"}},
+		"no list": {"then none is listed", fstest.MapFS{"docs/adr/0001-one.md": {}}, []string{"docs/adr/README.md: the decision 0001-one.md is not in the list"}},
+		"none":    {"a tree without decisions", fstest.MapFS{"README.md": {}}, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found, err := house.Decisions(test.tree)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, texts(found)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", test.reason, diff)
+			}
+		})
+	}
+}
+
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -196,14 +196,6 @@ func syntaxProblem(err error, first int) Problem {
 	if token := detail.GetToken(); token != nil && token.Position != nil {
 		p.Line, p.Column = first+token.Position.Line, token.Position.Column
 	}
-	switch {
-	case strings.Contains(p.Message, "\t"):
-		p.Message = "syntax error: a tab cannot indent"
-		p.Hint = "indent with spaces"
-	case strings.Contains(p.Message, "mapping value is not allowed"):
-		p.Hint = `quote a value that contains ": "`
-	case strings.Contains(p.Message, "reserved character"):
-		p.Hint = "quote a value that begins with this character"
-	}
+	cure(&p, detail.GetMessage())
 	return p
 }

@@ -162,7 +162,7 @@ func (p *Platform) Deploy(req contract.DeployRequest) (string, error) {
 	handle, err := p.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
 		StartWorkflowOperation: start,
 		UpdateOptions: client.UpdateWorkflowOptions{
-			UpdateID: req.RequestID, UpdateName: contract.UpdateDeploy, Args: []any{req},
+			UpdateID: req.UpdateID(), UpdateName: contract.UpdateDeploy, Args: []any{req},
 			WaitForStage: client.WorkflowUpdateStageCompleted,
 		},
 	})

@@ -180,5 +180,21 @@ func (c *Compiler) Previous(ctx context.Context, scope orchestrator.Scope) (stri
 	return graph.Digest, c.registry.PutGraph(ctx, graph)
 }
 
+// partial lists the nodes of a scope that were never whole: an engine was asked
+// for them, and has not succeeded once.
+func (c *Compiler) partial(ctx context.Context, scope orchestrator.Scope) ([]string, error) {
+	heads, err := c.registry.Heads(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []string
+	for _, head := range heads {
+		if head.InputsRef == "" {
+			nodes = append(nodes, head.Node)
+		}
+	}
+	return nodes, nil
+}
+
 // isNotFound is what a missing record looks like.
 func isNotFound(err error) bool { return errors.Is(err, store.ErrNotFound) }

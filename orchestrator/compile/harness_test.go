@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/catalog/bundle"
 	"github.com/HatiCode/nestor/composer"
@@ -147,7 +149,7 @@ func (f *fixture) release(application, size string) composer.Release {
 
 func deploy(scope orchestrator.Scope, release string) contract.DeployRequest {
 	return contract.DeployRequest{
-		RequestID: "request-" + release, Scope: scope, Kind: orchestrator.KindApply, Release: release,
+		RequestID: uuid.NewString(), Scope: scope, Kind: orchestrator.KindApply, Release: release,
 		AutoApprove: true, OnFailure: orchestrator.OnFailureRollback, Principal: ada,
 	}
 }
@@ -188,7 +190,7 @@ func (f *fixture) step(d orchestrator.Deployment, graph string, n composer.Node)
 	run := orchestrator.NodeRun{Deployment: d.ID, Node: n.ID, Action: orchestrator.StepApply, Attempt: 1}
 	a, err := f.Registry.Begin(f.t.Context(), ada, d.Scope, run, head)
 	f.must(err)
-	f.must(f.Registry.Commit(f.t.Context(), a, registry.Commit{Head: &head, Status: orchestrator.NodeReady}))
+	f.must(f.Registry.Commit(f.t.Context(), a, registry.Commit{Head: &head, Inputs: []registry.OutputValue{}, Status: orchestrator.NodeReady}))
 }
 
 func (f *fixture) graph(digest string) composer.Graph {

@@ -5,20 +5,25 @@ package compile
 import (
 	"context"
 	"errors"
-	"fmt"
 
+	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/internal/manifest"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/registry"
 )
 
 // Prepare freezes what a deployment at the head of its queue will walk, and
-// says whether it may run now. It can be called again until the deployment
-// runs.
+// says whether it may run now, or needs a new plan or approvals first, or has
+// to wait for another that runs. It can be called again until the deployment
+// runs; for one that is over it is refused, and one that runs it leaves alone.
 func (c *Compiler) Prepare(ctx context.Context, id, principal string) (contract.Prepared, error) {
 	d, err := c.registry.GetDeployment(ctx, id)
 	if err != nil {
 		return contract.Prepared{}, err
+	}
+	if p, now, err := c.turn(ctx, d); err != nil || !now {
+		return p, err
 	}
 	environment, _, err := c.registry.GetEnvironment(ctx, d.Environment)
 	if isNotFound(err) {
@@ -42,63 +47,42 @@ func (c *Compiler) Prepare(ctx context.Context, id, principal string) (contract.
 	if err != nil {
 		return contract.Prepared{}, err
 	}
-	changes, why, err := c.planned(ctx, d, target.Digest)
-	if err != nil || why != "" {
-		return contract.Prepared{Refused: why}, err
+	now := graphs{target: target.Digest, previous: previous, basis: state.Basis}
+	p, err := c.planned(ctx, d, environment, now, principal)
+	if err != nil || p.refused != "" || p.anew != nil {
+		return contract.Prepared{Refused: p.refused, Replan: p.anew}, err
 	}
-	if err := c.registry.SetGraphs(ctx, id, principal, target.Digest, previous, changes, state.Basis); err != nil {
+	if err := c.registry.Freeze(ctx, id, principal, registry.Frozen{
+		Graph: target.Digest, Previous: previous, Basis: state.Basis,
+		ChangeDigest: p.plan.ChangeDigest, ApprovalsRequired: environment.Spec.Approvals.Required,
+	}); err != nil {
 		return contract.Prepared{}, err
 	}
-	p := contract.Prepared{Input: contract.DeploymentInput{
+	missing, reason, err := c.consent(ctx, d, environment, p.plan)
+	if err != nil {
+		return contract.Prepared{}, err
+	}
+	partial, err := c.partial(ctx, d.Scope)
+	if err != nil {
+		return contract.Prepared{}, err
+	}
+	out := contract.Prepared{Input: contract.DeploymentInput{
 		Deployment: id, Scope: d.Scope, Kind: d.Kind, Release: d.Release,
 		GraphDigest: target.Digest, PreviousGraphDigest: previous,
 		OnFailure: d.OnFailure, Principal: d.Principal, MaxInFlight: environment.InFlight(),
-	}, Nodes: len(target.Nodes)}
-	if d.Kind == orchestrator.KindDestroy && previous != "" {
-		gone, err := c.registry.GetGraph(ctx, previous)
-		if err != nil {
+		ApprovalsRequired: environment.Spec.Approvals.Required, Partial: partial,
+	}, Nodes: len(target.Nodes), ApprovalsMissing: missing, Reason: reason}
+	var gone composer.Graph
+	if previous != "" {
+		if gone, err = c.registry.GetGraph(ctx, previous); err != nil {
 			return contract.Prepared{}, err
 		}
-		p.Nodes = len(gone.Nodes)
 	}
-	p.ApprovalsMissing = missing(environment, d)
-	if p.ApprovalsMissing > 0 {
-		p.Reason = fmt.Sprintf("%s asks for %d more approval(s), from others than %s",
-			d.Environment, p.ApprovalsMissing, d.Principal)
+	if d.Kind == orchestrator.KindDestroy {
+		out.Nodes = len(gone.Nodes)
 	}
-	return p, nil
-}
-
-// planned checks the plan that a deployment was approved with against what has
-// happened since. A basis that has moved is no refusal as such: each step
-// compares what it is about to do with what was approved.
-func (c *Compiler) planned(ctx context.Context, d orchestrator.Deployment, graph string) (changes, refused string, err error) {
-	if d.PlanID == "" {
-		return "", "", nil
-	}
-	plan, err := c.registry.GetPlan(ctx, d.PlanID)
-	if err != nil {
-		return "", "", err
-	}
-	if d.AutoApprove {
-		return plan.ChangeDigest, "", nil
-	}
-	if plan.GraphDigest != graph {
-		return "", "the environment or its engines have changed since the plan was made; plan and apply again", nil
-	}
-	return plan.ChangeDigest, "", nil
-}
-
-// missing counts the approvals that an environment still wants: distinct
-// principals other than the one who asked.
-func missing(e orchestrator.Environment, d orchestrator.Deployment) int {
-	have := map[string]bool{}
-	for _, a := range d.Approvals {
-		if a.Approved && a.Principal != d.Principal {
-			have[a.Principal] = true
-		}
-	}
-	return max(0, e.Spec.Approvals.Required-len(have))
+	out.Queues = queues(target, gone)
+	return out, nil
 }
 
 // Refused says whether an error of a Compiler is an answer, not a fault: trying

@@ -35,7 +35,7 @@ func TestPrepare(t *testing.T) {
 		Deployment: d.ID, Scope: in("dev"), Kind: orchestrator.KindApply, Release: large.Digest,
 		GraphDigest: plan.GraphDigest, PreviousGraphDigest: f.deployment(first.ID).GraphDigest,
 		OnFailure: orchestrator.OnFailureRollback, Principal: ada, MaxInFlight: orchestrator.LimitMaxInFlight,
-	}, Nodes: 2}
+	}, Nodes: 2, Queues: []string{"nestor-engine-fake"}}
 	for range 2 {
 		if diff := cmp.Diff(want, f.prepare(d.ID)); diff != "" {
 			t.Errorf("prepared (-want +got):\n%s", diff)
@@ -45,32 +45,6 @@ func TestPrepare(t *testing.T) {
 	if recorded.GraphDigest != plan.GraphDigest || recorded.ChangeDigest != plan.ChangeDigest || recorded.Basis != 1 ||
 		recorded.PreviousGraphDigest != want.Input.PreviousGraphDigest {
 		t.Errorf("the record: %+v", recorded)
-	}
-}
-
-func TestPrepareCountsApprovals(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	f.environment("dev", "", func(s *orchestrator.EnvironmentSpec) { s.Approvals.Required = 2 })
-	d, err := f.Registry.Accept(t.Context(), deploy(in("dev"), f.release("shop", "small").Digest), "")
-	f.must(err)
-	for _, step := range []struct {
-		by      string
-		missing int
-	}{{"", 2}, {ada, 2}, {"user:bob", 1}, {"user:bob", 1}, {"user:eve", 0}} {
-		if step.by != "" {
-			f.must(f.Registry.SetStatus(t.Context(), contract.StatusInput{
-				Deployment: d.ID, Status: orchestrator.StatusAwaitingApproval, Principal: step.by,
-				Approval: &orchestrator.Approval{Principal: step.by, Approved: true},
-			}))
-		}
-		p := f.prepare(d.ID)
-		if p.ApprovalsMissing != step.missing || p.Refused != "" {
-			t.Errorf("after %q: %+v, want %d missing", step.by, p, step.missing)
-		}
-		if told := strings.Contains(p.Reason, "more approval(s), from others than "+ada); told != (step.missing > 0) {
-			t.Errorf("after %q: reason %q", step.by, p.Reason)
-		}
 	}
 }
 

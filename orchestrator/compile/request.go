@@ -24,6 +24,15 @@ type PlanRequest struct {
 // Plan compiles the graphs of a plan and writes its record. Whoever calls it
 // then starts the Plan workflow.
 func (c *Compiler) Plan(ctx context.Context, p store.Principal, req PlanRequest) (orchestrator.Plan, error) {
+	plan, err := c.draft(ctx, p, req)
+	if err != nil {
+		return plan, err
+	}
+	return plan, c.registry.CreatePlan(ctx, p, plan)
+}
+
+// draft is the record of a plan that is not written yet.
+func (c *Compiler) draft(ctx context.Context, p store.Principal, req PlanRequest) (orchestrator.Plan, error) {
 	plan := orchestrator.Plan{
 		ID: c.newID(), Scope: req.Scope, Kind: req.Kind, Principal: string(p),
 		Status: orchestrator.PlanRunning, CreatedAt: c.now(),
@@ -41,7 +50,7 @@ func (c *Compiler) Plan(ctx context.Context, p store.Principal, req PlanRequest)
 		return plan, err
 	}
 	plan.Basis = state.Basis
-	return plan, c.registry.CreatePlan(ctx, p, plan)
+	return plan, nil
 }
 
 // target compiles what shall be; for a destruction that is the empty graph.
@@ -92,14 +101,47 @@ func (c *Compiler) CheckDeploy(ctx context.Context, req contract.DeployRequest) 
 		}
 	}
 	target, err := c.target(ctx, req.Scope, req.Kind, req.Release)
-	if err != nil || req.PlanID == "" {
-		return err
-	}
-	plan, err := c.registry.GetPlan(ctx, req.PlanID)
 	if err != nil {
 		return err
 	}
-	return fits(plan, req.Scope, target)
+	environment, _, err := c.registry.GetEnvironment(ctx, req.Environment)
+	if err != nil {
+		return err
+	}
+	if required := environment.Spec.Approvals.Required; required > 0 && req.PlanID == "" {
+		return &orchestrator.Refusal{
+			Reason: fmt.Sprintf("%s asks for %d approval(s) by others than %s, who need a plan to look at", req.Environment, required, req.Principal),
+			Hint:   "make one with `nestor plan --env " + req.Environment + "` and name it as planId; `nestor apply` does both",
+		}
+	}
+	if req.PlanID == "" {
+		return nil
+	}
+	plan, err := c.registry.GetPlanRecord(ctx, req.PlanID)
+	if err != nil {
+		return err
+	}
+	if err := fits(plan, req.Scope, target); err != nil || req.AutoApprove && environment.Spec.Approvals.Required == 0 {
+		return err
+	}
+	return c.current(ctx, req, plan)
+}
+
+// current refuses a plan that a deployment has overtaken by now. One that is
+// overtaken later, in the queue, is made anew when its turn comes.
+func (c *Compiler) current(ctx context.Context, req contract.DeployRequest, plan orchestrator.Plan) error {
+	state, err := c.registry.Scope(ctx, req.Scope)
+	if err != nil || state.Basis == plan.Basis {
+		return err
+	}
+	// A repeated request gets its first answer, whatever came after that.
+	known, err := c.registry.Requested(ctx, req.Scope, req.RequestID)
+	if err != nil || known {
+		return err
+	}
+	return &orchestrator.Refusal{
+		Reason: fmt.Sprintf("%s has changed since plan %s was made", req.Environment, plan.ID), Hint: "make a new plan",
+	}
 }
 
 func checkOnFailure(o orchestrator.OnFailure) error {

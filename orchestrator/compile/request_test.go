@@ -20,11 +20,34 @@ func (f *fixture) readyPlan(scope orchestrator.Scope, kind orchestrator.Kind, re
 	f.t.Helper()
 	plan, err := f.Compiler.Plan(f.t.Context(), ada, compile.PlanRequest{Scope: scope, Kind: kind, Release: release})
 	f.must(err)
-	f.must(f.Registry.PutNodePlan(f.t.Context(), ada, plan.ID, orchestrator.NodePlan{
-		Node: "web.database", Changes: []orchestrator.Change{{Address: "db", Action: orchestrator.ActionCreate}},
-	}))
-	f.must(f.Registry.FinishPlan(f.t.Context(), ada, plan.ID, failure))
-	plan, err = f.Registry.GetPlan(f.t.Context(), plan.ID)
+	return f.closePlan(plan.ID, failure, orchestrator.Change{Address: "db", Action: orchestrator.ActionCreate})
+}
+
+// closePlan writes a preview of each node, with the changes on the database,
+// and closes the plan.
+func (f *fixture) closePlan(id, failure string, changes ...orchestrator.Change) orchestrator.Plan {
+	f.t.Helper()
+	plan, err := f.Registry.GetPlanRecord(f.t.Context(), id)
+	f.must(err)
+	previews := map[string]orchestrator.NodePlan{}
+	if plan.PreviousGraphDigest != "" {
+		for _, n := range f.graph(plan.PreviousGraphDigest).Nodes {
+			previews[n.ID] = orchestrator.NodePlan{Node: n.ID, Remove: true}
+		}
+	}
+	if plan.GraphDigest != "" {
+		for _, n := range f.graph(plan.GraphDigest).Nodes {
+			previews[n.ID] = orchestrator.NodePlan{Node: n.ID}
+		}
+	}
+	for node, preview := range previews {
+		if node == "web.database" {
+			preview.Changes = changes
+		}
+		f.must(f.Registry.PutNodePlan(f.t.Context(), ada, id, preview))
+	}
+	f.must(f.Registry.FinishPlan(f.t.Context(), ada, id, failure))
+	plan, err = f.Registry.GetPlan(f.t.Context(), id)
 	f.must(err)
 	return plan
 }

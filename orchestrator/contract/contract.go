@@ -11,6 +11,10 @@
 package contract
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/HatiCode/nestor/orchestrator"
@@ -32,6 +36,12 @@ const (
 // EngineQueue is the task queue of an engine.
 func EngineQueue(engine string) string { return queueEnginePrefix + engine }
 
+// NoWorker says that no worker serves a queue, and how to start one.
+func NoWorker(queue string) string {
+	return fmt.Sprintf("no worker serves the queue %s; start one with NESTOR_QUEUES=%s",
+		queue, strings.TrimPrefix(queue, queueEnginePrefix))
+}
+
 // Updates, signals and queries of the Application workflow. The Deployment
 // workflow takes SignalCancel, SignalApprove and SignalReject too, the latter
 // two for a paused node.
@@ -47,6 +57,7 @@ const (
 
 // Activities on QueueControl.
 const (
+	ActivityOpenDeployments   = "OpenDeployments"   // what a new Application workflow takes up
 	ActivityAcceptDeployment  = "AcceptDeployment"  // write the record, allot n
 	ActivityAcceptPromotion   = "AcceptPromotion"   // the same for a promotion record
 	ActivityPrepareDeployment = "PrepareDeployment" // freeze the graph, check basis and approval
@@ -55,6 +66,7 @@ const (
 	ActivityFinishDeployment  = "FinishDeployment"
 	ActivityDescribeRun       = "DescribeRun" // how the Deployment workflow ended, if it did
 	ActivityFinishPlan        = "FinishPlan"
+	ActivityServed            = "Served" // does a worker ask a queue for work?
 )
 
 // Activities on an engine's queue.
@@ -90,7 +102,8 @@ const (
 type ApplicationInput struct {
 	Team        string `json:"team"`
 	Application string `json:"application"`
-	// State is empty at the start; continue-as-new carries it.
+	// State is empty at the start, when the lanes are read from the store;
+	// continue-as-new carries it.
 	State *ApplicationState `json:"state,omitempty"`
 }
 
@@ -116,8 +129,21 @@ type Lane struct {
 
 // RecentRequest remembers an answer, so that a repeated request gets it again.
 type RecentRequest struct {
-	RequestID  string `json:"requestId"`
+	Update     string `json:"update"` // DeployRequest.UpdateID
 	Deployment string `json:"deployment"`
+}
+
+// OpenDeploymentsInput asks for the deployments of an application that are not
+// over.
+type OpenDeploymentsInput struct {
+	Team        string `json:"team"`
+	Application string `json:"application"`
+}
+
+// OpenDeploymentsResult lists them as lanes: in each environment the one whose
+// workflow runs, and behind it those that wait, in the order of their numbers.
+type OpenDeploymentsResult struct {
+	Lanes map[string]*Lane `json:"lanes,omitempty"`
 }
 
 // DeployRequest asks for a deployment. The API has validated it.
@@ -132,6 +158,23 @@ type DeployRequest struct {
 	Principal   string                 `json:"principal"`
 }
 
+// UpdateID names the request: its environment, its request id, and a digest of
+// everything else. A request id counts once in each environment, and one that
+// comes again with another body is another request, which is refused.
+func (r DeployRequest) UpdateID() string {
+	body := fmt.Sprintf("%q %q %q %q %q %t %q %q",
+		r.Team, r.Application, r.Kind, r.Release, r.PlanID, r.AutoApprove, r.OnFailure, r.Principal)
+	digest := sha256.Sum256([]byte(body))
+	return r.Environment + "/" + r.RequestID + "/" + hex.EncodeToString(digest[:16])
+}
+
+// AcceptResult answers ActivityAcceptDeployment.
+type AcceptResult struct {
+	Deployment string `json:"deployment"`
+	// Ended: the request was made before, and its deployment is over.
+	Ended bool `json:"ended,omitempty"`
+}
+
 // DeployAccepted answers UpdateDeploy once the request is queued.
 type DeployAccepted struct {
 	Deployment string `json:"deployment"`
@@ -144,11 +187,17 @@ type PromoteSignal struct {
 	Principal string `json:"principal"`
 }
 
-// DecisionSignal approves or rejects a waiting deployment.
+// DecisionSignal approves or rejects a waiting deployment, or nodes of a paused
+// one. It is about what its sender has seen, and about nothing else.
 type DecisionSignal struct {
 	Deployment string `json:"deployment"`
 	Principal  string `json:"principal"`
 	Comment    string `json:"comment,omitempty"`
+	// ChangeDigest of the plan, for a deployment that has not begun; empty takes
+	// that of the record.
+	ChangeDigest string `json:"changeDigest,omitempty"`
+	// Changes of paused nodes, for a deployment that has begun.
+	Changes []orchestrator.NodeChange `json:"changes,omitempty"`
 }
 
 // CancelSignal stops a deployment. Phase is the one the caller saw ("",
@@ -188,7 +237,12 @@ type DeploymentInput struct {
 	PreviousGraphDigest string                 `json:"previousGraphDigest,omitempty"`
 	OnFailure           orchestrator.OnFailure `json:"onFailure"`
 	Principal           string                 `json:"principal"`
-	MaxInFlight         int                    `json:"maxInFlight"`
+	// ApprovalsRequired from others than Principal before a paused node goes on;
+	// 0 lets anybody approve, Principal too.
+	ApprovalsRequired int `json:"approvalsRequired,omitempty"`
+	MaxInFlight       int `json:"maxInFlight"`
+	// Partial lists nodes of the previous graph that were never whole.
+	Partial []string `json:"partial,omitempty"`
 	// Resume is the walk's snapshot after continue-as-new.
 	Resume []byte `json:"resume,omitempty"`
 }
@@ -244,37 +298,59 @@ type StepResult struct {
 	Status  orchestrator.NodeStatus `json:"status"`
 	Changed bool                    `json:"changed,omitempty"`
 	Created bool                    `json:"created,omitempty"`
-	// Exists answers an observe: is anything of the node there?
+	// Exists answers an observe: is anything of the node there? With it,
+	// Created and Replaced tell what the deployment did to the node.
 	Exists bool `json:"exists,omitempty"`
 	// Replaced says that a resource was replaced, so a revert cannot bring the
 	// old one back.
 	Replaced bool `json:"replaced,omitempty"`
 }
 
+// DefaultStepTimeout bounds one attempt of a step whose definition names no
+// timeout.
+const DefaultStepTimeout = time.Hour
+
 // StepFailures bounds how often the steps of one node may fail with an error
 // that another try can help, before the node has failed for good. Attempts
 // that a dead worker left unfinished do not count.
 const StepFailures = 5
 
-// StatusInput sets a deployment's status.
+// StatusInput sets a deployment's status, or records decisions, or both.
 type StatusInput struct {
-	Deployment string                 `json:"deployment"`
-	Status     orchestrator.Status    `json:"status"`
-	Reason     string                 `json:"reason,omitempty"`
-	RunID      string                 `json:"runId,omitempty"`
-	Principal  string                 `json:"principal"`
-	Approval   *orchestrator.Approval `json:"approval,omitempty"`
+	Deployment string `json:"deployment"`
+	// Status, with Reason and Paused; empty leaves all three as they are.
+	Status orchestrator.Status       `json:"status,omitempty"`
+	Reason string                    `json:"reason,omitempty"`
+	Paused []orchestrator.PausedNode `json:"paused,omitempty"`
+	RunID  string                    `json:"runId,omitempty"`
+	// Principal who decided, or on whose behalf the status changes.
+	Principal string                  `json:"principal"`
+	Approvals []orchestrator.Approval `json:"approvals,omitempty"`
 }
+
+// MaxPaused bounds the nodes that a record lists as paused, and so the
+// decisions that one StatusInput records.
+const MaxPaused = 50
 
 // Prepared answers PrepareDeployment.
 type Prepared struct {
 	Input DeploymentInput `json:"input"`
 	Nodes int             `json:"nodes"` // of the graph, or of what is destroyed
+	// Replan is a plan that has to be made first, since the one that the
+	// deployment has shows what is no longer true.
+	Replan *PlanInput `json:"replan,omitempty"`
 	// Approvals that are still missing; 0 lets the deployment run.
 	ApprovalsMissing int    `json:"approvalsMissing,omitempty"`
 	Reason           string `json:"reason,omitempty"`
 	// Refused ends the deployment before it began, with the reason.
 	Refused string `json:"refused,omitempty"`
+	// Waiting says what else must come before the deployment may run: it is
+	// asked again.
+	Waiting string `json:"waiting,omitempty"`
+	// Started says that the deployment's workflow exists already.
+	Started bool `json:"started,omitempty"`
+	// Queues of the engines that the deployment needs, in order.
+	Queues []string `json:"queues,omitempty"`
 }
 
 // PrepareInput asks whether a deployment may run now, and freezes its graph.
@@ -313,6 +389,8 @@ type AcceptPromotionResult struct {
 	Deployment  string `json:"deployment,omitempty"`
 	Environment string `json:"environment,omitempty"`
 	Refused     string `json:"refused,omitempty"`
+	// Ended: the promotion was taken up before, and its deployment is over.
+	Ended bool `json:"ended,omitempty"`
 }
 
 // FinishInput ends a deployment.
@@ -332,6 +410,32 @@ type PlanInput struct {
 	GraphDigest         string `json:"graphDigest,omitempty"`
 	PreviousGraphDigest string `json:"previousGraphDigest,omitempty"`
 	Principal           string `json:"principal"`
+	// Patience is how long a preview may wait for a worker, before somebody
+	// looks whether there is one; 0 means PlanPatience.
+	Patience time.Duration `json:"patience,omitempty"`
+	// Resume is what the run before has found out; continue-as-new carries it.
+	Resume *PlanResume `json:"resume,omitempty"`
+}
+
+// PlanPatience is the default of PlanInput.Patience.
+const PlanPatience = time.Minute
+
+// PlanResume is a Plan workflow's state between two runs.
+type PlanResume struct {
+	Walk []byte `json:"walk"` // the walk's snapshot
+	// Unknown outputs of the nodes that others still wait for; see
+	// PlanNodeInput.
+	Unknown map[string][]string `json:"unknown,omitempty"`
+}
+
+// ServedInput asks whether a worker serves a queue.
+type ServedInput struct {
+	Queue string `json:"queue"`
+}
+
+// ServedResult answers it.
+type ServedResult struct {
+	Served bool `json:"served"`
 }
 
 // PlanNodeInput previews one node.
@@ -353,9 +457,22 @@ type PlanNodeResult struct {
 	Error string `json:"error,omitempty"`
 }
 
-// FinishPlanInput closes a plan.
+// FinishPlanInput closes a plan. It is ready when there is no Error and no
+// failure, and every node of its graphs has a preview.
 type FinishPlanInput struct {
-	Plan      string `json:"plan"`
-	Error     string `json:"error,omitempty"`
-	Principal string `json:"principal"`
+	Plan string `json:"plan"`
+	// Error that is no node's.
+	Error string `json:"error,omitempty"`
+	// Failures of previews, at most MaxPlanFailures.
+	Failures  []PlanFailure `json:"failures,omitempty"`
+	Principal string        `json:"principal"`
 }
+
+// PlanFailure says why a node could not be previewed.
+type PlanFailure struct {
+	Node    string `json:"node"`
+	Message string `json:"message"`
+}
+
+// MaxPlanFailures bounds FinishPlanInput.Failures.
+const MaxPlanFailures = 100

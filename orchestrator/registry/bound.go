@@ -5,6 +5,7 @@ package registry
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/HatiCode/nestor/orchestrator"
 )
@@ -14,7 +15,31 @@ import (
 const (
 	maxResidue = 128 << 10
 	maxSkipped = 64 << 10
+	// maxDecisions is of the decisions on nodes.
+	maxDecisions = 32 << 10
 )
+
+// boundedApprovals drops the oldest decisions on nodes, which have had their
+// effect; those on the plan are counted later, and stay.
+func boundedApprovals(all []orchestrator.Approval) []orchestrator.Approval {
+	size := func(a orchestrator.Approval) int {
+		const rest = 256 // names, digest, time
+		return len(a.Comment) + len(a.Void) + rest
+	}
+	total := 0
+	for _, a := range all {
+		if a.Node != "" {
+			total += size(a)
+		}
+	}
+	return slices.DeleteFunc(all, func(a orchestrator.Approval) bool {
+		drop := a.Node != "" && total > maxDecisions
+		if drop {
+			total -= size(a)
+		}
+		return drop
+	})
+}
 
 // boundedResidue keeps what fits and ends with an entry that counts the rest.
 // Nothing is lost by that: each node that is left has its head.
@@ -36,6 +61,18 @@ func boundedNames(all []string) ([]string, error) {
 		return all, err
 	}
 	return append(all[:fits:fits], fmt.Sprintf("… and %d more", len(all)-fits)), nil
+}
+
+// maxProblems bounds the lines of a plan's error.
+const maxProblems = 128 << 10
+
+// boundedProblems is the same for the lines of a plan's error.
+func boundedProblems(all []string) ([]string, error) {
+	fits, err := fitting(all, maxProblems)
+	if err != nil || fits == len(all) {
+		return all, err
+	}
+	return append(all[:fits:fits], fmt.Sprintf("… and %d more problems", len(all)-fits)), nil
 }
 
 // fitting counts the items that fit into limit bytes of JSON.

@@ -3,12 +3,14 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
@@ -37,14 +39,20 @@ func ParseDeploymentID(id string) (orchestrator.Scope, int64, error) {
 }
 
 // Accept writes the record of a requested deployment with status queued and
-// the scope's next number. The same request id gets the same deployment again.
+// the scope's next number. The same request id gets the same deployment again;
+// asking for something else with it is refused.
 func (r *Registry) Accept(ctx context.Context, req contract.DeployRequest, promotion string) (orchestrator.Deployment, error) {
 	var d orchestrator.Deployment
 	err := retry(ctx, func() error {
 		var known indexRecord
 		_, err := r.read(ctx, requestKey(req.Scope, req.RequestID), "request", &known)
 		if err == nil {
-			d, err = r.GetDeployment(ctx, known.Deployment)
+			if d, err = r.GetDeployment(ctx, known.Deployment); err == nil && !answers(d, req) {
+				err = &orchestrator.Refusal{
+					Reason: fmt.Sprintf("the request id %q was used for another request, which became deployment %s", req.RequestID, d.ID),
+					Hint:   "send another Idempotency-Key",
+				}
+			}
 			return err
 		}
 		if !errors.Is(err, store.ErrNotFound) {
@@ -57,6 +65,12 @@ func (r *Registry) Accept(ctx context.Context, req contract.DeployRequest, promo
 		return orchestrator.Deployment{}, fmt.Errorf("accept deployment to %s: %w", req.Scope, err)
 	}
 	return d, nil
+}
+
+// answers says whether a deployment is what a request asks for.
+func answers(d orchestrator.Deployment, req contract.DeployRequest) bool {
+	return d.Kind == req.Kind && d.Release == req.Release && cmp.Or(d.ReplacedPlanID, d.PlanID) == req.PlanID &&
+		d.AutoApprove == req.AutoApprove && d.OnFailure == req.OnFailure && d.Principal == req.Principal
 }
 
 func (r *Registry) create(ctx context.Context, req contract.DeployRequest, promotion string) (orchestrator.Deployment, error) {
@@ -72,15 +86,29 @@ func (r *Registry) create(ctx context.Context, req contract.DeployRequest, promo
 		Principal: req.Principal, OnFailure: req.OnFailure, Status: orchestrator.StatusQueued,
 		WorkflowID: id, QueuedAt: r.now(), Promotion: promotion,
 	}
+	if d.PlanID != "" {
+		plan, err := r.GetPlanRecord(ctx, d.PlanID)
+		if err != nil {
+			return d, err
+		}
+		d.ChangeDigest = plan.ChangeDigest
+	}
 	b := r.batch(d.Principal)
 	b.replace(scopeKey(req.Scope), revision, state)
 	b.replace(deploymentKey(req.Scope, d.N), 0, d)
 	b.replace(requestKey(req.Scope, req.RequestID), 0, indexRecord{Deployment: id})
 	b.put(deploymentIndexKey(req.Team, d.QueuedAt, id), indexRecord{Deployment: id})
+	b.put(openKey(req.Scope, d.N), indexRecord{Deployment: id})
 	b.event(orchestrator.Event{Deployment: id, Type: orchestrator.EventQueued}, map[string]any{
 		"kind": d.Kind, "release": d.Release, "principal": d.Principal,
 	})
 	return d, b.commit(ctx)
+}
+
+// Requested says whether a request id has led to a deployment of a scope.
+func (r *Registry) Requested(ctx context.Context, s orchestrator.Scope, request string) (bool, error) {
+	revision, err := r.readOrZero(ctx, requestKey(s, request), "request", &indexRecord{})
+	return revision > 0, err
 }
 
 // GetDeployment returns a deployment by its id.
@@ -99,41 +127,78 @@ func (r *Registry) deployment(ctx context.Context, id string) (orchestrator.Depl
 	return d, revision, err
 }
 
-// SetStatus moves a deployment to a status that is not final, with the event
-// that tells of it. Setting the status it has, or any status after a final
-// one, changes nothing.
+// SetStatus moves a deployment to a status that is not final, and records
+// decisions, with the events that tell of it. Setting the status it has, or any
+// status after a final one, changes nothing, and the same decision counts once.
 func (r *Registry) SetStatus(ctx context.Context, in contract.StatusInput) error {
 	return r.update(ctx, in.Deployment, in.Principal, func(d *orchestrator.Deployment, b *batch) {
-		if in.Approval != nil && !approvedBy(*d, in.Approval.Principal) {
-			approval := *in.Approval
-			approval.Time = r.now()
-			d.Approvals = append(d.Approvals, approval)
-			b.event(orchestrator.Event{Deployment: d.ID, Type: orchestrator.EventApproval}, approval)
+		for _, a := range in.Approvals {
+			r.decide(d, b, a)
 		}
 		if in.RunID != "" {
 			d.RunID = in.RunID
 		}
-		if d.Status == in.Status && d.Reason == in.Reason {
+		same := d.Status == in.Status && d.Reason == in.Reason && slices.Equal(d.Paused, in.Paused)
+		if in.Status == "" || same {
 			return
 		}
 		if in.Status == orchestrator.StatusRunning && d.StartedAt.IsZero() {
 			d.StartedAt = r.now()
 		}
-		d.Status, d.Reason = in.Status, in.Reason
+		d.Status, d.Reason, d.Paused = in.Status, in.Reason, in.Paused
 		b.event(orchestrator.Event{Deployment: d.ID, Type: orchestrator.EventStatus}, map[string]any{
 			"status": in.Status, "reason": in.Reason,
 		})
 	})
 }
 
-func approvedBy(d orchestrator.Deployment, principal string) bool {
-	return slices.ContainsFunc(d.Approvals, func(a orchestrator.Approval) bool { return a.Principal == principal })
+// decide records somebody's yes or no. One about the plan is about the plan
+// that the deployment has now, unless it says otherwise.
+func (r *Registry) decide(d *orchestrator.Deployment, b *batch, a orchestrator.Approval) {
+	if a.Node == "" && a.ChangeDigest == "" {
+		a.ChangeDigest = d.ChangeDigest
+	}
+	a.Time = time.Time{}
+	known := slices.ContainsFunc(d.Approvals, func(have orchestrator.Approval) bool {
+		have.Time, have.Comment = a.Time, a.Comment
+		return have == a
+	})
+	if known {
+		return
+	}
+	a.Time = r.now()
+	d.Approvals = boundedApprovals(append(d.Approvals, a))
+	b.event(orchestrator.Event{Deployment: d.ID, Type: orchestrator.EventApproval, Node: a.Node}, a)
 }
 
-// SetGraphs records what a deployment will walk, before its workflow starts.
-func (r *Registry) SetGraphs(ctx context.Context, id, principal, graph, previous, changes string, basis int64) error {
+// Frozen is what a deployment will walk, and what it needs for that.
+type Frozen struct {
+	Graph, Previous   string // digests of the graphs
+	ChangeDigest      string // of its plan
+	Basis             int64
+	ApprovalsRequired int
+}
+
+// Freeze records what a deployment will walk, before it starts; afterwards it
+// changes nothing.
+func (r *Registry) Freeze(ctx context.Context, id, principal string, f Frozen) error {
 	return r.update(ctx, id, principal, func(d *orchestrator.Deployment, _ *batch) {
-		d.GraphDigest, d.PreviousGraphDigest, d.ChangeDigest, d.Basis = graph, previous, changes, basis
+		if !d.StartedAt.IsZero() {
+			return
+		}
+		d.GraphDigest, d.PreviousGraphDigest, d.ChangeDigest, d.Basis = f.Graph, f.Previous, f.ChangeDigest, f.Basis
+		d.ApprovalsRequired = f.ApprovalsRequired
+	})
+}
+
+// Replan gives a deployment that waits a plan that is yet to be made, and
+// writes that plan's record. What was approved stays approved for the change
+// set that it was about.
+func (r *Registry) Replan(ctx context.Context, id, principal string, plan orchestrator.Plan) error {
+	return r.update(ctx, id, principal, func(d *orchestrator.Deployment, b *batch) {
+		b.replace(planKey(plan.ID), 0, plan)
+		d.ReplacedPlanID = cmp.Or(d.ReplacedPlanID, d.PlanID)
+		d.PlanID = plan.ID
 	})
 }
 
@@ -178,13 +243,14 @@ func (r *Registry) Finish(ctx context.Context, in contract.FinishInput) error {
 		if err != nil {
 			return err
 		}
-		d.Reason = ""
+		d.Reason, d.Paused = "", nil
 		if err := r.settle(ctx, &state, d); err != nil {
 			return err
 		}
 		b := r.batch(in.Principal)
 		b.replace(deploymentKey(d.Scope, d.N), revision, d)
 		b.replace(scopeKey(d.Scope), stateRevision, state)
+		b.delete(openKey(d.Scope, d.N))
 		b.put(retentionKey(d.FinishedAt, d.ID), indexRecord{Deployment: d.ID})
 		b.event(orchestrator.Event{Deployment: d.ID, Type: orchestrator.EventFinished}, map[string]any{
 			"status": d.Status, "error": d.Error, "residue": d.Residue, "skipped": skipped,
@@ -219,6 +285,30 @@ func (r *Registry) settle(ctx context.Context, state *ScopeState, d orchestrator
 		}
 	}
 	return nil
+}
+
+// OpenDeployments lists the deployments of an application that are not over, by
+// environment and number. An empty environment means all.
+func (r *Registry) OpenDeployments(ctx context.Context, team, application, environment string) ([]orchestrator.Deployment, error) {
+	prefix := ""
+	if environment != "" {
+		prefix = environment + "/"
+	}
+	entries, err := collect[indexRecord](ctx, r.store, openPartition(team, application), prefix)
+	if err != nil {
+		return nil, fmt.Errorf("list open deployments of %s of team %s: %w", application, team, err)
+	}
+	var open []orchestrator.Deployment
+	for _, entry := range entries {
+		d, err := r.GetDeployment(ctx, entry.Deployment)
+		if err != nil {
+			return nil, err
+		}
+		if !d.Status.Final() { // it may have ended since the entry was read
+			open = append(open, d)
+		}
+	}
+	return open, nil
 }
 
 // DeploymentFilter selects deployments; Team is required.
@@ -288,8 +378,8 @@ func (r *Registry) LatestDeployment(ctx context.Context, s orchestrator.Scope) (
 		return orchestrator.Deployment{}, err
 	}
 	if state.Deployments == 0 {
-		return orchestrator.Deployment{}, fmt.Errorf("application %s of team %s was never deployed to %s: %w",
-			s.Application, s.Team, s.Environment, store.ErrNotFound)
+		return orchestrator.Deployment{}, &store.MissingError{Message: fmt.Sprintf(
+			"application %s of team %s was never deployed to %s", s.Application, s.Team, s.Environment)}
 	}
 	return r.GetDeployment(ctx, orchestrator.DeploymentID(s, state.Deployments))
 }

@@ -158,28 +158,6 @@ func TestSetStatus(t *testing.T) {
 	}
 }
 
-func TestApprovalsCountOnce(t *testing.T) {
-	t.Parallel()
-	f := open(t)
-	id := f.accept("one").ID
-	for _, who := range []string{"user:bob", "user:bob", "user:eve"} {
-		f.must(f.SetStatus(t.Context(), contract.StatusInput{
-			Deployment: id, Status: orchestrator.StatusAwaitingApproval, Principal: who,
-			Approval: &orchestrator.Approval{Principal: who, Approved: true},
-		}))
-	}
-	var by []string
-	for _, a := range f.deployment(id).Approvals {
-		if a.Time.IsZero() {
-			t.Errorf("approval without a time: %+v", a)
-		}
-		by = append(by, a.Principal)
-	}
-	if diff := cmp.Diff([]string{"user:bob", "user:eve"}, by); diff != "" {
-		t.Errorf("approvals (-want +got):\n%s", diff)
-	}
-}
-
 func (f *fixture) finish(id string, status orchestrator.Status) {
 	f.tb.Helper()
 	f.must(f.Finish(f.tb.Context(), contract.FinishInput{Deployment: id, Status: status, Principal: "workflow:x"}))
@@ -198,7 +176,7 @@ func TestFinalStays(t *testing.T) {
 			before, told := f.deployment(id), f.events(id)
 			f.setStatus(id, orchestrator.StatusRunning, "late")
 			f.finish(id, orchestrator.StatusSucceeded)
-			f.must(f.SetGraphs(t.Context(), id, ada, "g", "p", "c", 7))
+			f.must(f.Freeze(t.Context(), id, ada, registry.Frozen{Graph: "g", Previous: "p", ChangeDigest: "c", Basis: 7, ApprovalsRequired: 2}))
 			if diff := cmp.Diff(before, f.deployment(id)); diff != "" {
 				t.Errorf("a final deployment changed (-before +after):\n%s", diff)
 			}
@@ -217,10 +195,10 @@ func TestFinishSettlesTheScope(t *testing.T) {
 	f := open(t)
 	run := func(request string, graph string, status orchestrator.Status, started bool) registry.ScopeState {
 		id := f.accept(request).ID
+		f.must(f.Freeze(t.Context(), id, ada, registry.Frozen{Graph: graph}))
 		if started {
 			f.setStatus(id, orchestrator.StatusRunning, "")
 		}
-		f.must(f.SetGraphs(t.Context(), id, ada, graph, "", "", 0))
 		f.finish(id, status)
 		state, err := f.Scope(t.Context(), scope())
 		f.must(err)

@@ -33,7 +33,7 @@ func (r *Registry) GetGraph(ctx context.Context, digest string) (composer.Graph,
 	var g composer.Graph
 	data, err := blob.GetBytes(ctx, r.blobs, graphKey(digest), maxGraph)
 	if errors.Is(err, blob.ErrNotFound) {
-		return g, fmt.Errorf("graph %s: %w", digest, store.ErrNotFound)
+		return g, store.Missing("graph " + digest)
 	}
 	if err != nil {
 		return g, fmt.Errorf("graph %s: %w", digest, err)

@@ -19,6 +19,7 @@ import (
 //	requests/<team>/<app>/<env>  <request id>                requestRecord
 //	deployments/<scope>          <n>                         Deployment
 //	deployment-index/<team>      <time>/<id>                 indexRecord
+//	open/<team>/<application>    <environment>/<n>           indexRecord, while the deployment is not over
 //	runs/<deployment>            <node>                      NodeRun
 //	fences/<scope>               <node>                      fenceRecord; its revision is the fence
 //	heads/<scope>                <node>                      NodeHead
@@ -62,6 +63,12 @@ func deploymentKey(s orchestrator.Scope, n int64) store.Key {
 func deploymentIndexKey(team string, at time.Time, id string) store.Key {
 	return store.Key{Partition: "deployment-index/" + team, Sort: sortable(at.UnixNano()) + "/" + id}
 }
+
+func openKey(s orchestrator.Scope, n int64) store.Key {
+	return store.Key{Partition: openPartition(s.Team, s.Application), Sort: s.Environment + "/" + sortable(n)}
+}
+
+func openPartition(team, application string) string { return "open/" + team + "/" + application }
 
 func runKey(deployment, node string) store.Key {
 	return store.Key{Partition: "runs/" + deployment, Sort: node}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/HatiCode/nestor/internal/canonical"
 	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/store"
 )
 
@@ -87,9 +88,12 @@ func (r *Registry) GetPlan(ctx context.Context, id string) (orchestrator.Plan, e
 	return plan, nil
 }
 
-// FinishPlan closes a plan: ready when every node could be previewed, failed
-// otherwise. Finishing it again changes nothing.
-func (r *Registry) FinishPlan(ctx context.Context, p store.Principal, id, failure string) error {
+// FinishPlan closes a plan: ready when each node of its graphs has a preview
+// and nothing failed, failed otherwise. failure is one that is no node's.
+// Finishing it again changes nothing.
+func (r *Registry) FinishPlan(
+	ctx context.Context, p store.Principal, id, failure string, failures ...contract.PlanFailure,
+) error {
 	return retry(ctx, func() error {
 		plan, err := r.GetPlan(ctx, id)
 		if err != nil {
@@ -102,7 +106,11 @@ func (r *Registry) FinishPlan(ctx context.Context, p store.Principal, id, failur
 		if err != nil {
 			return err
 		}
-		if err := closePlan(&plan, failure); err != nil {
+		problems, err := r.problems(ctx, plan, failure, failures)
+		if err != nil {
+			return err
+		}
+		if err := closePlan(&plan, problems); err != nil {
 			return err
 		}
 		plan.FinishedAt = r.now()
@@ -116,27 +124,78 @@ func (r *Registry) FinishPlan(ctx context.Context, p store.Principal, id, failur
 	})
 }
 
-func closePlan(plan *orchestrator.Plan, failure string) error {
-	problems := []string{}
-	if failure != "" {
-		problems = append(problems, failure)
+// problems lists what keeps a plan from being ready.
+func (r *Registry) problems(
+	ctx context.Context, plan orchestrator.Plan, failure string, failures []contract.PlanFailure,
+) ([]string, error) {
+	why, seen := map[string]string{}, map[string]bool{}
+	for _, f := range failures {
+		why[f.Node] = f.Message
 	}
-	digests := make([][2]string, 0, len(plan.Nodes))
 	for _, node := range plan.Nodes {
+		seen[node.Node] = true
 		if node.Error != "" {
-			problems = append(problems, node.Node+": "+node.Error)
+			why[node.Node] = node.Error
 		}
+	}
+	problems := make([]string, 0, len(why)+2)
+	for node, message := range why {
+		problems = append(problems, node+": "+message)
+	}
+	slices.Sort(problems)
+	if failure != "" {
+		return boundedProblems(append([]string{failure}, problems...))
+	}
+	missing, err := r.missing(ctx, plan, func(node string) bool { return seen[node] || why[node] != "" })
+	if err != nil {
+		return nil, err
+	}
+	if len(missing) > 0 {
+		problems = append(problems, "not previewed: "+strings.Join(missing, ", "))
+	}
+	return boundedProblems(problems)
+}
+
+// missing lists the nodes of a plan's graphs that are not known.
+func (r *Registry) missing(ctx context.Context, plan orchestrator.Plan, known func(string) bool) ([]string, error) {
+	var nodes []string
+	for _, digest := range []string{plan.GraphDigest, plan.PreviousGraphDigest} {
+		if digest == "" {
+			continue
+		}
+		graph, err := r.GetGraph(ctx, digest)
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range graph.Nodes {
+			if !known(node.ID) {
+				nodes = append(nodes, node.ID)
+			}
+		}
+	}
+	slices.Sort(nodes)
+	return boundedNames(slices.Compact(nodes))
+}
+
+func closePlan(plan *orchestrator.Plan, problems []string) error {
+	type change struct {
+		Node   string `json:"node"`
+		Digest string `json:"digest"`
+		Remove bool   `json:"remove"`
+		Retain bool   `json:"retain"`
+	}
+	changes := make([]change, 0, len(plan.Nodes))
+	for _, node := range plan.Nodes {
 		if len(node.Changes) > 0 || node.Remove {
-			digests = append(digests, [2]string{node.Node, node.Digest})
+			changes = append(changes, change{node.Node, node.Digest, node.Remove, node.Retain})
 		}
 		plan.Summary = plan.Summary.Add(orchestrator.CountChanges(node.Changes))
 	}
 	if len(problems) > 0 {
-		slices.Sort(problems)
 		plan.Status, plan.Error = orchestrator.PlanFailed, strings.Join(problems, "\n")
 		return nil
 	}
-	digest, err := canonical.Digest(digests)
+	digest, err := canonical.Digest(changes)
 	if err != nil {
 		return err
 	}

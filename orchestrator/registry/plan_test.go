@@ -99,6 +99,8 @@ func TestChangeDigest(t *testing.T) {
 		"action":   func(n []orchestrator.NodePlan) { n[0].Changes[0].Action = orchestrator.ActionUpdate },
 		"address":  func(n []orchestrator.NodePlan) { n[0].Changes[0].Address = "app.other" },
 		"node":     func(n []orchestrator.NodePlan) { n[0].Node = "web.apps" },
+		"removed":  func(n []orchestrator.NodePlan) { n[0].Remove = !n[0].Remove },
+		"kept":     func(n []orchestrator.NodePlan) { n[3].Retain = !n[3].Retain },
 		"retained": func(n []orchestrator.NodePlan) { n[3].Remove = false },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,11 +43,14 @@ func New(s store.Store, b blob.Store, sealer seal.Sealer, now func() time.Time) 
 }
 
 // read decodes the document under key into v and returns its revision. A
-// missing document is store.ErrNotFound, wrapped with what was looked for.
+// missing document is *store.MissingError, which says what was looked for.
 func (r *Registry) read(ctx context.Context, key store.Key, what string, v any) (int64, error) {
 	doc, err := r.store.Get(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, store.Missing(what)
+	}
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", what, err)
+		return 0, fmt.Errorf("read %s: %w", what, err)
 	}
 	return doc.Revision, doc.Decode(v)
 }

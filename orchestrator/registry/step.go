@@ -30,7 +30,10 @@ type Attempt struct {
 	// Interrupted says that an earlier attempt of any step on this node began
 	// and never ended, so that what it did is not known.
 	Interrupted bool
-	principal   string
+	// Intended is the graph that this attempt, or an earlier one that has not
+	// succeeded, has recorded an intent for.
+	Intended  string
+	principal string
 }
 
 // Begin records the intent of a step before the engine acts: it takes the
@@ -72,14 +75,16 @@ func (r *Registry) begin(
 		return a, err
 	}
 	if a.HeadRevision > 0 {
+		if err := notOvertaken(before, run); err != nil {
+			return a, err
+		}
 		before.Revision = a.HeadRevision
-		a.Head = &before
+		a.Head, a.Intended = &before, before.Intended
 		a.Interrupted = before.Status == orchestrator.NodeRunning || before.Status == orchestrator.NodeUncertain
 		run.BeforeRef = before.GraphDigest
 		head = before
 	}
 	run.Fence = fenceRevision + 1
-	run.Created = a.Head == nil
 	if err := r.continues(ctx, &run); err != nil {
 		return a, err
 	}
@@ -102,24 +107,96 @@ func (r *Registry) begin(
 	return a, b.commit(ctx)
 }
 
-// continues brings over what earlier attempts of the same step are known to
-// have done: they made the head, or may have changed something, also where this
-// attempt finds nothing left to do.
+// notOvertaken refuses a step of a deployment when a later one has acted on the
+// node: it was given up, and comes late.
+func notOvertaken(head orchestrator.NodeHead, run orchestrator.NodeRun) error {
+	if head.LastDeployment == "" {
+		return nil
+	}
+	_, mine, err := ParseDeploymentID(run.Deployment)
+	if err != nil {
+		return err
+	}
+	_, last, err := ParseDeploymentID(head.LastDeployment)
+	if err != nil {
+		return err
+	}
+	if last > mine {
+		return fmt.Errorf("deployment %s has acted on it since: %w", head.LastDeployment, ErrFenced)
+	}
+	return nil
+}
+
+// continues brings over what earlier steps of the deployment are known to have
+// done to the node: they made it, or may have changed or replaced something,
+// also where this attempt finds nothing left to do.
 func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) error {
 	var earlier orchestrator.NodeRun
 	revision, err := r.readOrZero(ctx, runKey(run.Deployment, run.Node), "run of "+run.Node, &earlier)
-	if err != nil || revision == 0 || earlier.Action != run.Action {
+	if err != nil || revision == 0 {
 		return err
+	}
+	run.Created, run.Replaced, run.BeforeRef = earlier.Created, earlier.Replaced, earlier.BeforeRef
+	if earlier.Action != run.Action {
+		return nil
 	}
 	// Attempts of one activity only grow. One that was given up and comes late
 	// must not take the node from the one that works on it now.
 	if earlier.Status == orchestrator.NodeRunning && earlier.Attempt > run.Attempt {
 		return fmt.Errorf("attempt %d is at work, this is attempt %d: %w", earlier.Attempt, run.Attempt, ErrFenced)
 	}
-	run.Failures, run.Created, run.BeforeRef = earlier.Failures, earlier.Created, earlier.BeforeRef
+	run.Failures = earlier.Failures
 	run.Changed = earlier.Changed || earlier.Status == orchestrator.NodeRunning && run.Action != orchestrator.StepObserve
-	run.Replaced = earlier.Replaced
 	return nil
+}
+
+// Intent is what an engine is about to be asked for.
+type Intent struct {
+	// Created says that nothing of the node was there.
+	Created bool
+	Counts  orchestrator.Counts
+	// ChangeDigest of the previewed changes.
+	ChangeDigest string
+	// Graph and Inputs that are applied.
+	Graph  string
+	Inputs []OutputValue
+}
+
+// Intend records what an engine is about to do, before it does it. Whatever
+// happens then, the rollback knows what was made, what was replaced, and with
+// which inputs it can be destroyed. Like Commit it fails with ErrFenced.
+func (r *Registry) Intend(ctx context.Context, a *Attempt, in Intent) error {
+	run := a.Run
+	run.Created = run.Created || in.Created
+	run.Replaced = run.Replaced || in.Counts.Replace > 0
+	run.Counts, run.ChangeDigest = in.Counts, in.ChangeDigest
+
+	var head orchestrator.NodeHead
+	if _, err := r.read(ctx, headKey(a.Scope, run.Node), "head of "+run.Node, &head); err != nil {
+		return err
+	}
+	head.Intended = in.Graph
+	b := r.batch(a.principal)
+	b.check(fenceKey(a.Scope, run.Node), run.Fence)
+	b.put(runKey(run.Deployment, run.Node), run)
+	b.put(headKey(a.Scope, run.Node), head)
+	if err := r.putValues(ctx, b, a.Scope, run.Node, intendedDocument, in.Inputs); err != nil {
+		return err
+	}
+	if err := b.fenced(ctx, run); err != nil {
+		return fmt.Errorf("record the intent of %s of %s: %w", run.Action, run.Node, err)
+	}
+	a.Run, a.Intended = run, in.Graph
+	return nil
+}
+
+// fenced commits; a fence that has moved is ErrFenced.
+func (b *batch) fenced(ctx context.Context, run orchestrator.NodeRun) error {
+	err := b.commit(ctx)
+	if errors.Is(err, store.ErrConflict) {
+		return fmt.Errorf("%w (fence %d)", ErrFenced, run.Fence)
+	}
+	return err
 }
 
 // Commit is the end of a step.
@@ -139,6 +216,8 @@ type Commit struct {
 	Error        *orchestrator.NodeError
 	// Retrying says that another attempt follows.
 	Retrying bool
+	// Paused says that the step waits for a decision; it has changed nothing.
+	Paused bool
 }
 
 // Commit ends a step: head, values, run and event in one transaction. It fails
@@ -158,23 +237,23 @@ func (r *Registry) Commit(ctx context.Context, a Attempt, c Commit) error {
 		b.delete(headKey(a.Scope, run.Node))
 		b.delete(valuesKey(a.Scope, run.Node, inputsDocument))
 		b.delete(valuesKey(a.Scope, run.Node, outputsDocument))
+		b.delete(valuesKey(a.Scope, run.Node, intendedDocument))
 	case c.Head != nil:
 		if err := r.commitHead(ctx, b, a, c); err != nil {
 			return fmt.Errorf("commit %s of %s: %w", run.Action, run.Node, err)
 		}
 	}
 	kind := orchestrator.EventNodeDone
-	if c.Retrying {
+	switch {
+	case c.Retrying:
 		kind = orchestrator.EventNodeRetry
+	case c.Paused:
+		kind = orchestrator.EventNodePause
 	}
 	b.event(orchestrator.Event{Deployment: run.Deployment, Type: kind, Node: run.Node}, map[string]any{
 		"action": run.Action, "status": run.Status, "changed": run.Changed, "counts": run.Counts, "error": run.Error,
 	})
-	err := b.commit(ctx)
-	if errors.Is(err, store.ErrConflict) {
-		return fmt.Errorf("commit %s of %s: %w (fence %d)", run.Action, run.Node, ErrFenced, run.Fence)
-	}
-	if err != nil {
+	if err := b.fenced(ctx, run); err != nil {
 		return fmt.Errorf("commit %s of %s: %w", run.Action, run.Node, err)
 	}
 	return nil
@@ -182,8 +261,12 @@ func (r *Registry) Commit(ctx context.Context, a Attempt, c Commit) error {
 
 func (r *Registry) commitHead(ctx context.Context, b *batch, a Attempt, c Commit) error {
 	head := *c.Head
-	head.Fence, head.UpdatedAt = a.Run.Fence, r.now()
+	head.Scope, head.Node = a.Scope, a.Run.Node
+	head.Fence, head.LastDeployment, head.UpdatedAt = a.Run.Fence, a.Run.Deployment, r.now()
+	head.Intended = a.Intended
 	if c.Inputs != nil {
+		head.Intended = ""
+		b.delete(valuesKey(a.Scope, head.Node, intendedDocument))
 		head.InputsRef = valuesKey(a.Scope, head.Node, inputsDocument).String()
 		if err := r.putValues(ctx, b, a.Scope, head.Node, inputsDocument, c.Inputs); err != nil {
 			return err

@@ -22,7 +22,7 @@ func TestStepRecordsIntentThenResult(t *testing.T) {
 	f := open(t)
 	id := f.accept("one").ID
 	a := f.begin(id, orchestrator.StepApply)
-	if a.Run.Fence != 1 || !a.Run.Created || a.Head != nil || a.Interrupted {
+	if a.Run.Fence != 1 || a.Run.Created || a.Head != nil || a.Interrupted {
 		t.Errorf("the first attempt: %+v", a)
 	}
 	head, err := f.Head(t.Context(), scope(), node)
@@ -30,12 +30,15 @@ func TestStepRecordsIntentThenResult(t *testing.T) {
 	if head.Status != orchestrator.NodeRunning || head.Fence != 1 || head.LastDeployment != id || head.Address == "" || head.Revision != 1 {
 		t.Errorf("the head of a running step: %+v", head)
 	}
+	f.intend(&a, registry.Intent{Created: true, Counts: orchestrator.Counts{Create: 1}})
 	f.must(f.Commit(t.Context(), a, ready()))
 
 	heads, err := f.Heads(t.Context(), scope())
 	f.must(err)
 	want := newHead()
-	want.Scope, want.Node, want.Status, want.Fence, want.Revision = scope(), node, orchestrator.NodeReady, 1, 2
+	want.Scope, want.Node, want.Status, want.Fence, want.Revision = scope(), node, orchestrator.NodeReady, 1, 3
+	want.Intended = "sha256:new" // this commit brought no inputs
+	want.LastDeployment = id
 	ignoreTime := cmpopts.IgnoreFields(orchestrator.NodeHead{}, "UpdatedAt")
 	if diff := cmp.Diff([]orchestrator.NodeHead{want}, heads, ignoreTime); diff != "" {
 		t.Errorf("heads (-want +got):\n%s", diff)
@@ -185,8 +188,8 @@ func TestInterrupted(t *testing.T) {
 			if second.Interrupted != tc.want || second.Head == nil {
 				t.Errorf("%s: interrupted %v, head %v", tc.reason, second.Interrupted, second.Head)
 			}
-			if second.Run.BeforeRef != "sha256:new" || second.Run.Created {
-				t.Errorf("%s: another step begins by itself: %+v", tc.reason, second.Run)
+			if second.Run.BeforeRef != "" || second.Run.Created || second.Run.Failures != 0 {
+				t.Errorf("%s: the deployment found nothing before its first step: %+v", tc.reason, second.Run)
 			}
 		})
 	}
@@ -196,7 +199,8 @@ func TestARetryKnowsWhatItsStepDid(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	id := f.accept("one").ID
-	f.begin(id, orchestrator.StepApply) // killed
+	first := f.begin(id, orchestrator.StepApply)
+	f.intend(&first, registry.Intent{Created: true}) // and killed
 	second := f.begin(id, orchestrator.StepApply)
 	if !second.Run.Created || second.Run.BeforeRef != "" || !second.Run.Changed {
 		t.Errorf("the head of a killed attempt is taken for an older one: %+v", second.Run)
@@ -227,6 +231,55 @@ func TestARetryKnowsWhatItsStepDid(t *testing.T) {
 	told := f.events(id)
 	if told[len(told)-3] != "node.retrying "+node {
 		t.Errorf("events: %v", told)
+	}
+}
+
+// intend records what the engine is about to be asked for.
+func (f *fixture) intend(a *registry.Attempt, in registry.Intent) {
+	f.tb.Helper()
+	in.Graph = "sha256:new"
+	f.must(f.Intend(f.tb.Context(), a, in))
+}
+
+func TestIntentSurvivesAFailure(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	id := f.accept("one").ID
+	a := f.begin(id, orchestrator.StepApply)
+	f.intend(&a, registry.Intent{Created: true, Counts: orchestrator.Counts{Create: 2, Replace: 1}, Inputs: sample()})
+	stale := a
+	a = f.begin(id, orchestrator.StepApply) // the first attempt's worker died
+	if !a.Run.Created || !a.Run.Replaced {
+		t.Errorf("the second attempt does not know what the first was about to do: %+v", a.Run)
+	}
+	if err := f.Intend(t.Context(), &stale, registry.Intent{}); !errors.Is(err, registry.ErrFenced) {
+		t.Errorf("the attempt that was given up can still act: %v", err)
+	}
+	head := newHead()
+	head.Node = node
+	f.must(f.Commit(t.Context(), a, registry.Commit{Status: orchestrator.NodeFailed, Head: &head}))
+
+	observed := f.begin(id, orchestrator.StepObserve)
+	if !observed.Run.Created || !observed.Run.Replaced || observed.Run.BeforeRef != "" {
+		t.Errorf("the rollback does not know what was done: %+v", observed.Run)
+	}
+	left, err := f.Head(t.Context(), scope(), node)
+	f.must(err)
+	inputs, err := f.RevealInputs(t.Context(), left, "sha256:new")
+	f.must(err)
+	if diff := cmp.Diff(sample(), inputs); diff != "" {
+		t.Errorf("the inputs to destroy it with (-want +got):\n%s", diff)
+	}
+}
+
+func TestALateDeploymentIsFenced(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	one, two := f.accept("one").ID, f.accept("two").ID
+	f.must(f.Commit(t.Context(), f.begin(two, orchestrator.StepApply), ready()))
+	run := orchestrator.NodeRun{Deployment: one, Node: node, Action: orchestrator.StepApply, Attempt: 1}
+	if _, err := f.Begin(t.Context(), "worker:tiny", scope(), run, newHead()); !errors.Is(err, registry.ErrFenced) {
+		t.Errorf("a step of an earlier deployment began after a later one had acted: %v", err)
 	}
 }
 
@@ -267,7 +320,7 @@ func TestDeletedHead(t *testing.T) {
 	}
 	for what, read := range map[string]func() ([]registry.OutputValue, error){
 		"outputs": func() ([]registry.OutputValue, error) { return f.RevealOutputs(t.Context(), head) },
-		"inputs":  func() ([]registry.OutputValue, error) { return f.RevealInputs(t.Context(), head) },
+		"inputs":  func() ([]registry.OutputValue, error) { return f.RevealInputs(t.Context(), head, head.GraphDigest) },
 	} {
 		if values, err := read(); err != nil || len(values) != 0 {
 			t.Errorf("%s of a node that is gone: %v %v", what, values, err)
@@ -277,7 +330,7 @@ func TestDeletedHead(t *testing.T) {
 		t.Errorf("the attempt that created it can write again: %v", err)
 	}
 	again := f.begin(f.accept("two").ID, orchestrator.StepApply)
-	if again.Run.Fence != 3 || !again.Run.Created || again.Interrupted {
+	if again.Run.Fence != 3 || again.Head != nil || again.Interrupted {
 		t.Errorf("the next life of the node: %+v", again.Run)
 	}
 }

@@ -11,10 +11,12 @@ import (
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
-// The two documents of values beside a head.
+// The documents of values beside a head. Intended are the inputs of an apply
+// that has not succeeded (yet).
 const (
-	inputsDocument  = "inputs"
-	outputsDocument = "outputs"
+	inputsDocument   = "inputs"
+	outputsDocument  = "outputs"
+	intendedDocument = "intended"
 )
 
 // OutputValue is a named input or output of a node. Masked readers get a nil
@@ -76,9 +78,15 @@ func (r *Registry) RevealOutputs(ctx context.Context, head orchestrator.NodeHead
 	return r.values(ctx, head, outputsDocument, true)
 }
 
-// RevealInputs decrypts sensitive inputs, for activities only.
-func (r *Registry) RevealInputs(ctx context.Context, head orchestrator.NodeHead) ([]OutputValue, error) {
-	return r.values(ctx, head, inputsDocument, true)
+// RevealInputs returns the inputs with which a node was last applied by a
+// graph, decrypted, for activities only: those that succeeded, or those that an
+// engine was asked for and that did not.
+func (r *Registry) RevealInputs(ctx context.Context, head orchestrator.NodeHead, graph string) ([]OutputValue, error) {
+	which := inputsDocument
+	if head.Intended == graph && (head.InputsRef == "" || head.GraphDigest != graph) {
+		which = intendedDocument
+	}
+	return r.values(ctx, head, which, true)
 }
 
 func (r *Registry) values(ctx context.Context, head orchestrator.NodeHead, which string, reveal bool) ([]OutputValue, error) {

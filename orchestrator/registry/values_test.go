@@ -50,7 +50,7 @@ func TestSensitiveValuesAreSealed(t *testing.T) {
 		"outputs":          {read: func() ([]registry.OutputValue, error) { return f.Outputs(t.Context(), head) }, want: masked},
 		"inputs":           {read: func() ([]registry.OutputValue, error) { return f.Inputs(t.Context(), head) }, want: masked},
 		"revealed outputs": {read: func() ([]registry.OutputValue, error) { return f.RevealOutputs(t.Context(), head) }, want: sample()},
-		"revealed inputs":  {read: func() ([]registry.OutputValue, error) { return f.RevealInputs(t.Context(), head) }, want: sample()},
+		"revealed inputs":  {read: func() ([]registry.OutputValue, error) { return f.RevealInputs(t.Context(), head, head.GraphDigest) }, want: sample()},
 	} {
 		got, err := tc.read()
 		f.must(err)

@@ -8,7 +8,7 @@ import (
 
 func (w *Walk) completeApply(id string, out Outcome) {
 	t := w.touched[id]
-	t.verdict, t.changed, t.replaced = out.Verdict, out.Changed, out.Replaced
+	t.verdict, t.changed, t.created, t.replaced = out.Verdict, out.Changed, out.Created, out.Replaced
 	if out.Verdict == Succeeded {
 		if out.Changed {
 			w.changed++
@@ -65,6 +65,15 @@ func (w *Walk) leaveUnremoved() {
 	}
 }
 
+// leaveUnsuccessful names what a walk that undoes nothing leaves in doubt.
+func (w *Walk) leaveUnsuccessful() {
+	for _, id := range w.target.ids {
+		if t, touched := w.touched[id]; touched && t.verdict != Succeeded {
+			w.leave(id, "its step did not succeed, and nothing was undone", "mend the cause and apply again, or destroy")
+		}
+	}
+}
+
 // enterObserve begins the rollback: nothing is assumed about what was touched.
 func (w *Walk) enterObserve() {
 	ids := make([]string, 0, len(w.touched))
@@ -81,7 +90,8 @@ func (w *Walk) enterObserve() {
 func (w *Walk) completeObserve(id string, out Outcome) {
 	t := w.touched[id]
 	if out.Verdict == Succeeded {
-		t.exists = out.Exists
+		t.exists, t.created = out.Exists, out.Created
+		t.replaced = t.replaced || out.Replaced
 		w.order.done(id)
 		return
 	}
@@ -119,6 +129,12 @@ func (w *Walk) keptAsNew(id string, t *touch) bool {
 	if _, left := w.left[id]; left {
 		return false // named already; enterRestore blocks it
 	}
+	if w.previous.nodes[id].Partial {
+		if !t.back() {
+			w.leave(id, "it was never whole before this deployment: there is nothing to take it back to", "apply again, or destroy")
+		}
+		return true
+	}
 	if t.back() {
 		return false // restoring it is a proof, not a change
 	}
@@ -136,6 +152,9 @@ func (w *Walk) keptAsNew(id string, t *touch) bool {
 func (w *Walk) completeRestore(id string, out Outcome) {
 	if out.Verdict == Succeeded {
 		w.touched[id].restored = true
+		if out.Replaced {
+			w.leave(id, "taking it back replaced a resource: what it held before is gone", "restore its content from a backup")
+		}
 		w.order.done(id)
 		return
 	}
@@ -164,12 +183,19 @@ func (w *Walk) enterDestroy() {
 
 // keepIfNeeded blocks the destruction of a created node that must stay.
 func (w *Walk) keepIfNeeded(id string) {
-	node := w.target.nodes[id]
+	node, t := w.target.nodes[id], w.touched[id]
 	if _, left := w.left[id]; left {
 		w.order.block(id, id)
 		return
 	}
 	switch {
+	case !t.created:
+		// It was there before, unknown to any graph. What is not ours is not
+		// destroyed; what was not changed is as it was.
+		t.exists = !t.back()
+		if t.exists {
+			w.leave(id, "it was there before this deployment, which changed it", "look at it by hand, or deploy forward")
+		}
 	case node.ForwardOnly:
 		w.leave(id, "its definition is forward-only: what was created stays", "destroy it by hand if it is not wanted")
 	case node.Retain:

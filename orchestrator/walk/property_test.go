@@ -19,14 +19,23 @@ import (
 type world struct {
 	t                *rapid.T
 	target, previous map[string]walk.Node
-	form             map[string]string // node → "old", "new"; absent: not there
+	form             map[string]string // node → "old", "new", "foreign"; absent: not there
 	began            map[string]string // forms when the walk began
+	created          map[string]bool   // by this walk
+	replaced         map[string]bool   // what the node held before is gone
+	same             map[string]bool   // its old and new forms do not differ
 }
 
 func newWorld(t *rapid.T, target, previous []walk.Node) *world {
-	w := &world{t: t, target: map[string]walk.Node{}, previous: map[string]walk.Node{}, form: map[string]string{}, began: map[string]string{}}
+	w := &world{
+		t: t, target: map[string]walk.Node{}, previous: map[string]walk.Node{},
+		form: map[string]string{}, began: map[string]string{}, created: map[string]bool{}, replaced: map[string]bool{}, same: map[string]bool{},
+	}
 	for _, n := range target {
 		w.target[n.ID] = n
+		if rapid.IntRange(0, 5).Draw(t, "foreign") == 0 {
+			w.form[n.ID], w.began[n.ID] = "foreign", "foreign"
+		}
 	}
 	for _, n := range previous {
 		w.previous[n.ID] = n
@@ -43,23 +52,22 @@ func (w *world) perform(step walk.Step, verdict walk.Verdict) walk.Outcome {
 	}
 	switch step.Action {
 	case orchestrator.StepApply:
-		for _, dep := range w.target[step.Node].Dependencies {
-			if w.form[dep] != "new" {
-				w.t.Fatalf("%s was applied before %s, which it needs", step.Node, dep)
-			}
-		}
-		// A failed apply may have changed something or not.
-		if verdict == walk.Succeeded || rapid.Bool().Draw(w.t, "partly") {
-			w.form[step.Node] = "new"
-		}
+		w.apply(step.Node, verdict, &out)
 	case orchestrator.StepObserve:
 		_, out.Exists = w.form[step.Node]
+		out.Created, out.Replaced = w.created[step.Node], w.replaced[step.Node]
 	case orchestrator.StepRestore:
+		if w.previous[step.Node].Partial {
+			w.t.Fatalf("%s was never whole, and is taken back to that", step.Node)
+		}
 		if verdict == walk.Succeeded {
 			w.form[step.Node] = "old"
 		}
 	case orchestrator.StepRemove, orchestrator.StepDestroy:
 		w.refuseInUse(step)
+		if step.Action == orchestrator.StepDestroy && !w.created[step.Node] {
+			w.t.Fatalf("%s is destroyed by a rollback, and was not made by this walk", step.Node)
+		}
 		if verdict == walk.Succeeded {
 			delete(w.form, step.Node)
 		}
@@ -67,12 +75,36 @@ func (w *world) perform(step walk.Step, verdict walk.Verdict) walk.Outcome {
 	return out
 }
 
+func (w *world) apply(id string, verdict walk.Verdict, out *walk.Outcome) {
+	for _, dep := range w.target[id].Dependencies {
+		if w.form[dep] != "new" {
+			w.t.Fatalf("%s was applied before %s, which it needs", id, dep)
+		}
+	}
+	before, there := w.form[id]
+	if there && verdict == walk.Succeeded && before != "new" && rapid.IntRange(0, 3).Draw(w.t, "no change") == 0 {
+		out.Changed = false
+		w.form[id], w.same[id] = "new", true
+		return
+	}
+	// A step that does not succeed may have changed something or not.
+	if verdict != walk.Succeeded && rapid.Bool().Draw(w.t, "nothing done") {
+		return
+	}
+	w.form[id] = "new"
+	w.created[id] = !there
+	w.replaced[id] = there && rapid.IntRange(0, 5).Draw(w.t, "replaced") == 0
+	if verdict == walk.Succeeded {
+		out.Created, out.Replaced = w.created[id], w.replaced[id]
+	}
+}
+
 // refuseInUse fails when something that is there still needs the node.
 func (w *world) refuseInUse(step walk.Step) {
 	for id, form := range w.form {
-		nodes := w.target
-		if form == "old" {
-			nodes = w.previous
+		nodes := map[string]map[string]walk.Node{"old": w.previous, "new": w.target}[form]
+		if w.same[id] {
+			continue // it uses what both graphs say, and neither made nor gone nodes are in both
 		}
 		if id != step.Node && slices.Contains(nodes[id].Dependencies, step.Node) {
 			w.t.Fatalf("%s of %s, which %s (%s) still needs", step.Action, step.Node, id, form)
@@ -88,6 +120,8 @@ func drawGraph(t *rapid.T, label string) []walk.Node {
 		node := walk.Node{
 			ID:          id,
 			ForwardOnly: rapid.IntRange(0, 9).Draw(t, "forward-only") == 0,
+			Retain:      rapid.IntRange(0, 9).Draw(t, "retain") == 0,
+			Partial:     rapid.IntRange(0, 9).Draw(t, "partial") == 0,
 		}
 		for _, earlier := range ids[:i] {
 			if rapid.IntRange(0, 3).Draw(t, "edge") == 0 {
@@ -139,7 +173,7 @@ func TestAnyWalk(t *testing.T) {
 			running = slices.Delete(running, i, i+1)
 			verdict := walk.Succeeded
 			if rapid.IntRange(0, 9).Draw(t, "fails") < failures {
-				verdict = walk.Failed
+				verdict = rapid.SampledFrom([]walk.Verdict{walk.Failed, walk.Canceled}).Draw(t, "verdict")
 			}
 			if err := w.Complete(step, world.perform(step, verdict)); err != nil {
 				t.Fatal(err)
@@ -184,26 +218,65 @@ func (w *world) checkEnd(res walk.Result, opts walk.Options) {
 	for _, l := range res.Left {
 		named[l.Node] = true
 	}
+	rollback := opts.OnFailure == orchestrator.OnFailureRollback && opts.Kind != orchestrator.KindDestroy
 	switch {
 	case res.Status == orchestrator.StatusSucceeded && opts.Kind == orchestrator.KindDestroy:
 		if len(w.form) > 0 {
 			w.t.Fatalf("destroyed, but %v is there", w.form)
 		}
 	case res.Status == orchestrator.StatusSucceeded:
-		want := map[string]string{}
-		for id := range w.target {
-			want[id] = "new"
-		}
-		if diff := cmp.Diff(want, w.form); diff != "" {
-			w.t.Fatalf("succeeded, but (-want +is):\n%s", diff)
-		}
+		w.wantTarget()
 	case res.Status == orchestrator.StatusRolledBack:
-		if diff := cmp.Diff(w.began, w.form); diff != "" {
-			w.t.Fatalf("rolled back, but (-before +is):\n%s", diff)
-		}
-	case opts.OnFailure == orchestrator.OnFailureRollback && opts.Kind != orchestrator.KindDestroy && len(w.removed()) == 0:
-		w.checkNamed(named)
+		w.wantBefore(nil)
+	case rollback && len(w.removed()) == 0 && !w.complete():
+		w.wantBefore(named)
+	case !rollback:
+		w.wantInDoubtNamed(res, named)
 	}
+}
+
+func (w *world) wantTarget() {
+	want := map[string]string{}
+	for id := range w.target {
+		want[id] = "new"
+	}
+	if diff := cmp.Diff(want, w.form); diff != "" {
+		w.t.Fatalf("succeeded, but (-want +is):\n%s", diff)
+	}
+}
+
+// wantBefore: every node is as it was when the walk began, or is named. What
+// was replaced is never as it was.
+func (w *world) wantBefore(named map[string]bool) {
+	for id := range w.union() {
+		_, there := w.form[id]
+		same := !w.replaced[id] && (w.form[id] == w.began[id] || there && w.same[id])
+		if !same && !named[id] {
+			w.t.Fatalf("%s was %q, is %q (replaced: %v), and is not named; named are %v",
+				id, w.began[id], w.form[id], w.replaced[id], named)
+		}
+	}
+}
+
+// wantInDoubtNamed: a walk that undoes nothing names each node whose step did
+// not succeed.
+func (w *world) wantInDoubtNamed(res walk.Result, named map[string]bool) {
+	for _, f := range res.Failures {
+		if !named[f.Node] {
+			w.t.Fatalf("%s of %s did not succeed, and it is not named; named are %v", f.Action, f.Node, named)
+		}
+	}
+}
+
+func (w *world) union() map[string]bool {
+	ids := map[string]bool{}
+	for id := range w.target {
+		ids[id] = true
+	}
+	for id := range w.previous {
+		ids[id] = true
+	}
+	return ids
 }
 
 // removed are nodes of the previous graph that are gone: the walk came to its
@@ -218,20 +291,13 @@ func (w *world) removed() []string {
 	return gone
 }
 
-// checkNamed: after a rollback that did not succeed everywhere, each node that
-// is not as it was is in the list. (A cancel at the commit point leaves the
-// target in place; then nothing was rolled back at all.)
-func (w *world) checkNamed(named map[string]bool) {
-	allNew := true
+// complete says that the target is in place: a cancel at the commit point, and
+// a failed removal, leave it there.
+func (w *world) complete() bool {
 	for id := range w.target {
-		allNew = allNew && w.form[id] == "new"
-	}
-	if allNew {
-		return
-	}
-	for id, form := range w.form {
-		if w.began[id] != form && !named[id] {
-			w.t.Fatalf("%s is %s, was %q, and is not named; named are %v", id, form, w.began[id], named)
+		if w.form[id] != "new" {
+			return false
 		}
 	}
+	return true
 }

@@ -34,6 +34,7 @@ const (
 	flagExists
 	flagReplaced
 	flagMessage
+	flagCreated
 )
 
 // letter of a phase in a snapshot; it is part of the format.
@@ -137,6 +138,7 @@ func (o Outcome) flags() byte {
 	set(o.Exists, flagExists)
 	set(o.Replaced, flagReplaced)
 	set(o.Message != "", flagMessage)
+	set(o.Created, flagCreated)
 	return f
 }
 
@@ -168,6 +170,7 @@ func readRecord(in *bytes.Reader, ids []string) (record, error) {
 		Changed:  flags&flagChanged != 0,
 		Exists:   flags&flagExists != 0,
 		Replaced: flags&flagReplaced != 0,
+		Created:  flags&flagCreated != 0,
 	}
 	switch {
 	case flags&flagFailed != 0:

@@ -41,6 +41,9 @@ type Node struct {
 	ForwardOnly bool
 	// Retain keeps the resources when the node goes away.
 	Retain bool
+	// Partial, of a node of the previous graph: it never came to be as that
+	// graph says, so there is no state to take it back to.
+	Partial bool
 }
 
 // Options of a walk.
@@ -84,6 +87,8 @@ type Outcome struct {
 	Changed bool
 	// Exists answers an observe.
 	Exists bool
+	// Created: this deployment made it, nothing was there before.
+	Created bool
 	// Replaced: a resource was replaced, so that what was is gone.
 	Replaced bool
 	// Message says why it did not succeed.
@@ -149,6 +154,7 @@ type Walk struct {
 type touch struct {
 	verdict  Verdict
 	changed  bool
+	created  bool
 	replaced bool
 	exists   bool // until observed otherwise
 	restored bool
@@ -328,6 +334,7 @@ func (w *Walk) afterApply() {
 	case w.opts.OnFailure == orchestrator.OnFailureRollback && len(w.touched) > 0:
 		w.enterObserve()
 	default:
+		w.leaveUnsuccessful()
 		w.phase = PhaseDone
 	}
 }

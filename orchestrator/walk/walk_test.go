@@ -36,7 +36,7 @@ func (s script) answer(step walk.Step) walk.Outcome {
 	if out, told := s[string(step.Action)+" "+step.Node]; told {
 		return out
 	}
-	return walk.Outcome{Changed: step.Action == orchestrator.StepApply, Exists: true}
+	return walk.Outcome{Changed: step.Action == orchestrator.StepApply, Exists: true, Created: true}
 }
 
 // play walks to the end, one step at a time, and returns the steps in order.
@@ -134,6 +134,7 @@ func TestWalk(t *testing.T) {
 			script:    script{"apply a": failed},
 			steps:     []string{"apply a", "apply x", "apply y"},
 			status:    orchestrator.StatusFailed,
+			left:      []string{"a"},
 			skipped:   []string{"b"},
 		},
 		"stop": {
@@ -143,6 +144,7 @@ func TestWalk(t *testing.T) {
 			script:    script{"apply a": failed},
 			steps:     []string{"apply a"},
 			status:    orchestrator.StatusFailed,
+			left:      []string{"a"},
 			skipped:   []string{"b"},
 		},
 		"destroy": {
@@ -186,6 +188,54 @@ func TestWalk(t *testing.T) {
 			steps:    []string{"apply a", "apply b", "observe a", "observe b"},
 			status:   orchestrator.StatusFailed,
 			left:     []string{"a", "b"},
+		},
+		"taken up, not made": {
+			reason: "what was there before is not destroyed by a rollback",
+			target: graphOf("a", "b<a"),
+			script: script{
+				"apply a": {Changed: true}, "observe a": {Exists: true},
+				"apply b": failed, "observe b": {Exists: false},
+			},
+			steps:  []string{"apply a", "apply b", "observe a", "observe b"},
+			status: orchestrator.StatusFailed,
+			left:   []string{"a"},
+		},
+		"taken up and untouched": {
+			reason: "what was there and was not changed is as it was",
+			target: graphOf("a", "b<a"),
+			script: script{
+				"apply a": {}, "observe a": {Exists: true},
+				"apply b": failed, "observe b": {Exists: false},
+			},
+			steps:  []string{"apply a", "apply b", "observe a", "observe b"},
+			status: orchestrator.StatusRolledBack,
+		},
+		"replaced by the failed step": {
+			reason:   "what the observation tells of a replacement counts, also when its step failed",
+			target:   graphOf("a"),
+			previous: graphOf("a"),
+			script:   script{"apply a": failed, "observe a": {Exists: true, Replaced: true}},
+			steps:    []string{"apply a", "observe a"},
+			status:   orchestrator.StatusFailed,
+			left:     []string{"a"},
+		},
+		"replaced by the restoration": {
+			reason:   "taking it back is no way back for what a resource held",
+			target:   graphOf("a"),
+			previous: graphOf("a"),
+			script:   script{"apply a": failed, "restore a": {Replaced: true}},
+			steps:    []string{"apply a", "observe a", "restore a"},
+			status:   orchestrator.StatusFailed,
+			left:     []string{"a"},
+		},
+		"never whole": {
+			reason:   "there is no state to take a partial node back to",
+			target:   graphOf("a", "b<a"),
+			previous: []walk.Node{{ID: "a", Partial: true}},
+			script:   script{"apply b": failed, "observe b": {Exists: false}},
+			steps:    []string{"apply a", "apply b", "observe a", "observe b"},
+			status:   orchestrator.StatusFailed,
+			left:     []string{"a"},
 		},
 		"nothing": {
 			reason: "an empty walk is done at once",

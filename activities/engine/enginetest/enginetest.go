@@ -61,6 +61,9 @@ type Harness struct {
 	// Program is the pid of the engine's program at work in a workspace; nil
 	// for an engine without one.
 	Program func(workspace string) (int, error)
+	// Settle does what the engine's error asks of a person who found that a
+	// creation that was cut off had made nothing; with Program.
+	Settle func(workspace string) error
 	// Missing and TooOld open an engine without a usable program; nil for an
 	// engine without one. Found is what TooOld's error names.
 	Missing, TooOld func(dir string) (engine.Engine, error)

@@ -161,4 +161,13 @@ func testKilledProgram(t *testing.T, h Harness) {
 	err = s.engine.Destroy(t.Context(), req)
 	wantClass(t, err, engine.Uncertain)
 	s.wantLedger(t, "create alpha")
+
+	// A person has looked, and the cure that the error names is enough.
+	if err := h.Settle(req.Workspace); err != nil {
+		t.Fatal(err)
+	}
+	s.up(t, nil)
+	if n := s.count(t, "create alpha"); n != 2 {
+		t.Errorf("after the look it was created %d times in all, want once more", n)
+	}
 }

@@ -171,6 +171,7 @@ func harness(name string) enginetest.Harness {
 			holder, err := supervise.ReadHolder(workspace)
 			return holder.Engine, err
 		},
+		Settle:  func(workspace string) error { return os.Remove(filepath.Join(workspace, "apply.json")) },
 		Missing: func(dir string) (engine.Engine, error) { return open(dir, filepath.Join(dir, "nowhere", name)) },
 		TooOld: func(dir string) (engine.Engine, error) {
 			old := filepath.Join(dir, name)

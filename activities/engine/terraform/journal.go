@@ -107,7 +107,7 @@ func (n *node) settle(s state) ([]string, error) {
 		}
 	}
 	if len(uncertain) > 0 {
-		return uncertain, nil
+		return uncertain, n.dropEmptyState(*j)
 	}
 	// Nothing is in doubt, but the dead program may have left its lock.
 	j.Acted = acted
@@ -119,6 +119,23 @@ func (n *node) settle(s state) ([]string, error) {
 		return nil, err
 	}
 	return nil, n.forget(journalFile, outputFile, exitFile)
+}
+
+// dropEmptyState removes the empty file that a first apply leaves when it was
+// killed before it wrote a state. The journal alone then keeps anything from
+// being created again, so that removing it is all that a person has to do.
+func (n *node) dropEmptyState(j journal) error {
+	if j.Existed || n.stateFile == "" {
+		return nil
+	}
+	info, err := os.Stat(n.stateFile)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() > 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.Remove(n.stateFile)
 }
 
 // begun reads from the kept output which creations began, and when the program

@@ -20,6 +20,11 @@ variable "fail" {
   type    = bool
   default = false
 }
+variable "breaks" {
+  type        = bool
+  default     = false
+  description = "A second resource fails after the first was created."
+}
 variable "secret" {
   type      = string
   default   = "none"
@@ -48,6 +53,16 @@ resource "terraform_data" "check" {
       condition     = !var.fail
       error_message = "told to fail: ${var.name}"
     }
+  }
+}
+
+resource "terraform_data" "second" {
+  count      = var.breaks ? 1 : 0
+  depends_on = [terraform_data.entry]
+
+  provisioner "local-exec" {
+    environment = { SECRET = nonsensitive(var.secret) }
+    command     = "echo \"broken half way, with $SECRET\" >&2; exit 1"
   }
 }
 
