@@ -12,6 +12,7 @@ import (
 	"github.com/HatiCode/nestor/api/gen"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/registry"
 )
 
 func TestStatusTellsOfTheDeploymentThatMatters(t *testing.T) {
@@ -37,7 +38,9 @@ func TestStatusTellsOfTheDeploymentThatMatters(t *testing.T) {
 			t.Parallel()
 			h := newHarness(t)
 			h.platform()
-			digest := h.release().Digest
+			release := h.release()
+			digest := release.Digest
+			graph := h.graph(release).Digest
 			residue := []orchestrator.Residue{{Node: node, Engine: "fake", Address: "a", Reason: "it is stuck", Action: "delete it"}}
 			for i, status := range strings.Fields(test.statuses) {
 				h.post(alphaToken, "/api/v1/deployments", deployBody(digest)).want(http.StatusAccepted)
@@ -45,6 +48,7 @@ func TestStatusTellsOfTheDeploymentThatMatters(t *testing.T) {
 				switch {
 				case status == orchestrator.StatusQueued:
 				case status.Final():
+					check(t, h.records.Freeze(t.Context(), id, "worker:test", registry.Frozen{Graph: graph}))
 					check(t, h.records.Finish(t.Context(), contract.FinishInput{
 						Deployment: id, Status: status, Error: "error of " + id, Residue: residue, Principal: "worker:test",
 					}))
