@@ -24,14 +24,14 @@ func TestStatusTellsOfTheDeploymentThatMatters(t *testing.T) {
 		queued   int
 	}{
 		"one":                {"the only one", "queued", 1, 0},
-		"over":               {"the latest", "succeeded failed", 2, 0},
-		"under way":          {"what runs hides what waits", "succeeded running queued queued", 2, 2},
-		"paused":             {"a paused one is under way", "paused queued", 1, 1},
-		"rolling back":       {"so is one that rolls back", "rolling_back queued", 1, 1},
-		"approval":           {"somebody has to decide", "succeeded awaiting_approval queued", 2, 1},
-		"not begun":          {"what is there is told before what is to come", "failed queued queued", 1, 2},
-		"canceled in line":   {"one that was canceled while another ran is over", "running canceled", 1, 0},
-		"all of them queued": {"the next one", "queued queued", 1, 1},
+		"over":               {"the latest", "succeeded,failed", 2, 0},
+		"under way":          {"what runs hides what waits", "succeeded,running,queued,queued", 2, 2},
+		"paused":             {"a paused one is under way", "paused,queued", 1, 1},
+		"rolling back":       {"so is one that rolls back", "rolling_back,queued", 1, 1},
+		"approval":           {"somebody has to decide", "succeeded,awaiting_approval,queued", 2, 1},
+		"not begun":          {"what is there is told before what is to come", "failed,queued,queued", 1, 2},
+		"canceled in line":   {"one that was canceled while another ran is over", "running,canceled", 1, 0},
+		"all of them queued": {"the next one", "queued,queued", 1, 1},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -42,7 +42,7 @@ func TestStatusTellsOfTheDeploymentThatMatters(t *testing.T) {
 			digest := release.Digest
 			graph := h.graph(release).Digest
 			residue := []orchestrator.Residue{{Node: node, Engine: "fake", Address: "a", Reason: "it is stuck", Action: "delete it"}}
-			for i, status := range strings.Fields(test.statuses) {
+			for i, status := range strings.Split(test.statuses, ",") {
 				h.post(alphaToken, "/api/v1/deployments", deployBody(digest)).want(http.StatusAccepted)
 				id, status := orchestrator.DeploymentID(shop(), int64(i+1)), orchestrator.Status(status)
 				switch {

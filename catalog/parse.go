@@ -58,6 +58,11 @@ func parseDefinition(document *manifest.Document) (Definition, manifest.Problems
 			report("", err.Error(), "")
 			return d, problems
 		}
+		for i := range mistyped {
+			if mistyped[i].Field == "metadata.version" { // such as 1.0, which YAML reads as a number
+				mistyped[i].Hint = `write a semantic version in quotes, such as "1.0.0"`
+			}
+		}
 		problems = mistyped
 	}
 	d = d.Normalize()

@@ -4,13 +4,17 @@ package catalog
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/HatiCode/nestor/api/client"
+	"github.com/HatiCode/nestor/api/problem"
 	"github.com/HatiCode/nestor/cli"
 	"github.com/HatiCode/nestor/cli/remote"
 	"github.com/HatiCode/nestor/cli/render"
+	"github.com/HatiCode/nestor/internal/manifest"
 )
 
 // PushOptions of the command.
@@ -28,9 +32,9 @@ func NewCmdPush(f *cli.Factory, runF func(context.Context, *PushOptions) error) 
 		Long: `Publish definitions with the files they need.
 
 A path is a file or a directory with definitions anywhere below it; the module
-directories that they name travel along. All of them are checked before the
-first is sent. Publishing the same content again changes nothing; the same
-version with other content is refused.`,
+directories that they name travel along. All of them are checked, here and by
+the server, before the first is published. Publishing the same content again
+changes nothing; the same version with other content is refused.`,
 		Example: `  nestor catalog push catalog/resources/aws-rds-mysql.yaml
   nestor catalog push catalog/resources`,
 		Args: cobra.MinimumNArgs(1),
@@ -54,14 +58,18 @@ func runPush(ctx context.Context, opts *PushOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := rehearse(ctx, api, items); err != nil {
+		return err
+	}
 	published := make([]client.PublishedDefinition, 0, len(items))
 	for n, i := range items {
 		answer, created, err := remote.DecodeCreated[client.PublishedDefinition](api.PublishResource(ctx, i.request()))
 		if err != nil && n > 0 {
-			return cli.Errorf("", "publish %s: %w; the %s before it were published", i.definition.Ref(), err, render.Plural(n, "definition"))
+			return cli.Errorf("", "publish %s (%s): %w; the %s before it were published",
+				i.definition.Ref(), i.document.File, err, render.Plural(n, "definition"))
 		}
 		if err != nil {
-			return cli.Errorf("", "publish %s: %w", i.definition.Ref(), err)
+			return cli.Errorf("", "publish %s (%s): %w", i.definition.Ref(), i.document.File, err)
 		}
 		published = append(published, answer)
 		if !f.Flags.Output.Structured() {
@@ -72,6 +80,27 @@ func runPush(ctx context.Context, opts *PushOptions) error {
 		return f.Flags.Output.Write(f.IO.Out, published)
 	}
 	return nil
+}
+
+// rehearse has the server check every definition, so that one which it would
+// refuse, such as a published version with other content, keeps all of them
+// from being published. All objections come at once.
+func rehearse(ctx context.Context, api *remote.Client, items []item) error {
+	var problems manifest.Problems
+	for _, i := range items {
+		_, err := remote.Decode[client.ResourceValidation](api.ValidateResource(ctx, i.request()))
+		var refused *remote.Error
+		switch {
+		case err == nil:
+		case errors.As(err, &refused) && refused.Problem.Type == problem.TypeImmutable:
+			problems = append(problems, manifest.Problem{File: i.document.File, Message: refused.Error(), Hint: refused.Hint()})
+		case errors.As(err, &refused) && len(refused.Problems()) > 0:
+			problems = append(problems, refused.Problems()...)
+		default:
+			return fmt.Errorf("check %s (%s): %w", i.definition.Ref(), i.document.File, err)
+		}
+	}
+	return problems.OrNil()
 }
 
 func report(f *cli.Factory, p client.PublishedDefinition, created bool) {

@@ -93,10 +93,11 @@ func advice(id target.ID, d orchestrator.Deployment) string {
 }
 
 // Link is the address of a deployment in the Temporal Web UI, known when
-// NESTOR_TEMPORAL_UI names that; empty otherwise.
+// NESTOR_TEMPORAL_UI or the context names that; empty otherwise.
 func Link(f *cli.Factory, id target.ID) string {
-	base := strings.TrimSuffix(f.Getenv("NESTOR_TEMPORAL_UI"), "/")
-	if base == "" {
+	settings, err := f.Settings()
+	base := strings.TrimSuffix(settings.TemporalUI, "/")
+	if err != nil || base == "" { // what is wrong with the settings, the client has said
 		return ""
 	}
 	namespace := cmp.Or(f.Getenv("NESTOR_TEMPORAL_NAMESPACE"), "default")

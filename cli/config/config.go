@@ -29,6 +29,8 @@ type Context struct {
 	Team   string `json:"team,omitempty"`
 	// Environment used when a command is given none.
 	Environment string `json:"environment,omitempty"`
+	// TemporalUI is the address of the Temporal Web UI.
+	TemporalUI string `json:"temporalUi,omitempty"`
 }
 
 // File is the content of the configuration file.

@@ -15,7 +15,7 @@ import (
 func TestResolve(t *testing.T) {
 	t.Parallel()
 	file := config.File{Current: "work", Contexts: []config.Context{
-		{Name: "work", Server: "http://work", Token: "w", Team: "alpha", Environment: "staging"},
+		{Name: "work", Server: "http://work", Token: "w", Team: "alpha", Environment: "staging", TemporalUI: "http://ui"},
 		{Name: "home", Server: "http://home"},
 	}}
 	tests := map[string]struct {
@@ -32,7 +32,15 @@ func TestResolve(t *testing.T) {
 		},
 		"file": {
 			reason: "the current context is used", file: file,
-			want: config.Settings{Context: "work", Server: "http://work", Token: "w", Team: "alpha", Environment: "staging", ServerFrom: "context work"},
+			want: config.Settings{Context: "work", Server: "http://work", Token: "w", Team: "alpha", Environment: "staging", TemporalUI: "http://ui", ServerFrom: "context work"},
+		},
+		"another server": {
+			reason: "a Web UI belongs to its context's server", file: file, flags: config.Flags{Server: "http://f"},
+			want: config.Settings{Context: "work", Server: "http://f", Token: "w", Team: "alpha", Environment: "staging", ServerFrom: "--server"},
+		},
+		"web ui": {
+			reason: "the variable wins", file: file, env: map[string]string{"NESTOR_TEMPORAL_UI": "http://v"},
+			want: config.Settings{Context: "work", Server: "http://work", Token: "w", Team: "alpha", Environment: "staging", TemporalUI: "http://v", ServerFrom: "context work"},
 		},
 		"variables": {
 			reason: "variables win over the file", file: file,

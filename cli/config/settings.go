@@ -20,6 +20,8 @@ type Settings struct {
 	Token       string
 	Team        string
 	Environment string
+	// TemporalUI is the address of the Temporal Web UI; empty: not known.
+	TemporalUI string
 	// ServerFrom says where Server was found, for messages: "--server",
 	// "NESTOR_SERVER", "context staging" or "the default".
 	ServerFrom string
@@ -54,6 +56,7 @@ func Resolve(file File, flags Flags, getenv func(string) string) (Settings, erro
 		Token:       first(flags.Token, getenv("NESTOR_TOKEN"), context.Token),
 		Team:        first(flags.Team, getenv("NESTOR_TEAM"), context.Team),
 		Environment: first(getenv("NESTOR_ENVIRONMENT"), context.Environment),
+		TemporalUI:  getenv("NESTOR_TEMPORAL_UI"),
 	}
 	for _, candidate := range []struct{ value, from string }{
 		{flags.Server, "--server"},
@@ -65,6 +68,10 @@ func Resolve(file File, flags Flags, getenv func(string) string) (Settings, erro
 			s.Server, s.ServerFrom = candidate.value, candidate.from
 			break
 		}
+	}
+	// A context's Web UI shows the deployments of its own server alone.
+	if s.TemporalUI == "" && s.Server == context.Server {
+		s.TemporalUI = context.TemporalUI
 	}
 	return s, nil
 }

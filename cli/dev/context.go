@@ -11,7 +11,7 @@ import (
 // writeContext puts the platform into the CLI's configuration file as the
 // context ContextName, keeping that context's team and environment, and makes
 // it current when no context is. It returns the current context's name.
-func writeContext(path, server, token string) (string, error) {
+func writeContext(path, server, ui, token string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
@@ -21,8 +21,8 @@ func writeContext(path, server, token string) (string, error) {
 	}
 	before := file
 	context, known := file.Context(ContextName)
-	changed := !known || context.Server != server || context.Token != token || file.Current == ""
-	context.Name, context.Server, context.Token = ContextName, server, token
+	changed := !known || context.Server != server || context.TemporalUI != ui || context.Token != token || file.Current == ""
+	context.Name, context.Server, context.TemporalUI, context.Token = ContextName, server, ui, token
 	if before.Current == "" {
 		file.Current = ContextName
 	}

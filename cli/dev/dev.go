@@ -73,6 +73,9 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := sayEngine(ctx, o.Search, out); err != nil {
+		return err
+	}
 	token, err := data.token()
 	if err != nil {
 		return err
@@ -88,6 +91,20 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 			return err
 		}
 	}
+}
+
+// sayEngine tells the reader which program will work on Terraform modules, or
+// that none will: a platform without one serves all the rest.
+func sayEngine(ctx context.Context, search Search, out io.Writer) error {
+	line := "Terraform modules need a program that cannot be used: "
+	engine, err := search.Engine(ctx)
+	if err == nil {
+		line = "Terraform modules are run by " + engine
+	} else {
+		line += err.Error()
+	}
+	_, err = fmt.Fprintln(out, line)
+	return err
 }
 
 // run starts the platform and keeps it up. It says whether it ever served.
@@ -116,7 +133,7 @@ func (p *platform) announce(token string, took time.Duration) error {
 		Tokens:          p.data.file(tokensFile),
 		Logs:            p.data.file(logsDir),
 	}
-	current, err := writeContext(p.options.ConfigPath, endpoints.API, token)
+	current, err := writeContext(p.options.ConfigPath, endpoints.API, endpoints.TemporalUI, token)
 	if err != nil {
 		return err
 	}

@@ -163,7 +163,7 @@ func TestRunStartsServesAndStopsInReverse(t *testing.T) {
 		t.Fatal(err)
 	}
 	found, _ := file.Context(dev.ContextName)
-	if file.Current != dev.ContextName || found.Server != endpoints.API || len(found.Token) < 32 {
+	if file.Current != dev.ContextName || found.Server != endpoints.API || found.TemporalUI != endpoints.TemporalUI || len(found.Token) < 32 {
 		t.Errorf("context %q of %+v, want the current one with %s and a token", file.Current, file, endpoints.API)
 	}
 	if strings.Contains(p.output.String(), found.Token) {

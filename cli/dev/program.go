@@ -3,6 +3,7 @@
 package dev
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"github.com/HatiCode/nestor/cli/text"
 )
 
 // Search says where programs are looked for: in each of Dirs, then on PATH.
@@ -87,6 +91,33 @@ func (s Search) find(name string, cures []string) (string, error) {
 		return filepath.Abs(path)
 	}
 	return "", &MissingProgramError{Name: name, Dirs: s.Dirs, Cures: cures}
+}
+
+// enginePatience bounds the question for an engine's version.
+const enginePatience = 10 * time.Second
+
+// Engine describes the program that the worker will use for Terraform modules:
+// OpenTofu before Terraform, with its version and path. Where there is neither,
+// the error is a *MissingProgramError.
+func (s Search) Engine(ctx context.Context) (string, error) {
+	cures := []string{"build OpenTofu with `make tools`", "install OpenTofu or Terraform"}
+	path, err := s.find("tofu", cures)
+	if err != nil {
+		path, err = s.find("terraform", cures)
+	}
+	if err != nil {
+		return "", &MissingProgramError{Name: "tofu or terraform", Dirs: s.Dirs, Cures: cures}
+	}
+	ctx, cancel := context.WithTimeout(ctx, enginePatience)
+	defer cancel()
+	command := exec.CommandContext(ctx, path, "version") //nolint:gosec // G204: a program that was looked for
+	command.Env = append(os.Environ(), "CHECKPOINT_DISABLE=1")
+	said, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("ask %s for its version: %w", path, err)
+	}
+	version, _, _ := strings.Cut(string(said), "\n")
+	return fmt.Sprintf("%s (%s)", text.CleanLine(strings.TrimSpace(version)), path), nil
 }
 
 // mirror is the directory with the providers that were built from tools/, or

@@ -7,7 +7,6 @@ package environment
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -97,24 +96,14 @@ func load(f *cli.Factory, paths []string) ([]item, error) {
 	return ordered(items), problems.OrNil()
 }
 
-// decode checks the document's shape; what its values mean is the API's to say.
+// decode checks a document by itself; whether what it comes after exists is the
+// API's to say.
 func decode(document source.Document) (orchestrator.Environment, manifest.Problems) {
-	var environment orchestrator.Environment
-	parsed, err := manifest.Parse(document.File, []byte(document.Text))
+	environments, err := orchestrator.ParseEnvironments(document.File, []byte(document.Text))
 	if err != nil {
-		return environment, cli.Problems(err)
+		return orchestrator.Environment{}, cli.Problems(err)
 	}
-	if kind := parsed[0].Kind(); kind != orchestrator.KindEnvironment {
-		return environment, manifest.Problems{parsed[0].Problem("kind",
-			fmt.Sprintf("expected %s, found %q", orchestrator.KindEnvironment, kind), "")}
-	}
-	if err := parsed[0].Decode(&environment); err != nil {
-		return environment, cli.Problems(err)
-	}
-	if environment.Metadata.Name == "" {
-		return environment, manifest.Problems{parsed[0].Problem("metadata.name", "a name is missing", "")}
-	}
-	return environment, nil
+	return environments[0], nil
 }
 
 // ordered puts an environment behind the one that it follows, where both are

@@ -91,12 +91,22 @@ func TestTree(t *testing.T) {
 			events: []orchestrator.Event{
 				started(0, "web-app.database", orchestrator.StepApply),
 				finished(2*time.Second, "web-app.database", orchestrator.NodeFailed, map[string]any{
-					"error": map[string]any{"class": "rejected", "retryable": false, "resource": "aws_db_instance.main", "message": "InsufficientDBInstanceCapacity: there is no capacity for db.r5.24xlarge in us-west-2a right now"},
+					"counts": orchestrator.Counts{Create: 5}, // planned, not done
+					"error":  map[string]any{"class": "rejected", "retryable": false, "resource": "aws_db_instance.main", "message": "InsufficientDBInstanceCapacity: there is no capacity for db.r5.24xlarge in us-west-2a right now"},
 				}),
 				finished(2*time.Second, "web-app.deployment", orchestrator.NodeSkipped, nil),
 				event(2*time.Second, orchestrator.EventStatus, "", map[string]any{"status": "rolling_back", "reason": "web-app.database failed"}),
 				started(3*time.Second, "web-app.cache", orchestrator.StepDestroy),
 				event(3*time.Second, orchestrator.EventNodePause, "worker.queue", map[string]any{"reason": "the plan is no subset of the approved one"}),
+			},
+		},
+		"paused": {
+			reason: "where somebody has to decide it says what to run",
+			graph:  small(), status: orchestrator.StatusRunning, height: 24,
+			events: []orchestrator.Event{
+				started(0, "web-app.database", orchestrator.StepApply),
+				event(2*time.Second, orchestrator.EventNodePause, "web-app.database", map[string]any{"reason": "it would go beyond its plan"}),
+				event(2*time.Second, orchestrator.EventStatus, "", map[string]any{"status": "paused", "reason": "web-app.database would go beyond its plan"}),
 			},
 		},
 		"wide": {

@@ -29,7 +29,8 @@ func NewCmdOpen(f *cli.Factory, runF func(context.Context, *Options) error) *cob
 		Use:   "open [DEPLOYMENT]",
 		Short: "Print a deployment's link into the Temporal Web UI",
 		Long: `Print a deployment's link into the Temporal Web UI; without an id, of the
-one that nestor status tells of. NESTOR_TEMPORAL_UI holds the address of that UI.`,
+one that nestor status tells of. The address of that
+UI is in NESTOR_TEMPORAL_UI, or in the context, where nestor dev writes it.`,
 		Example: `  nestor open --env staging
   NESTOR_TEMPORAL_UI=http://127.0.0.1:8233 nestor open 3 --env staging`,
 		Args: cobra.MaximumNArgs(1),
@@ -52,7 +53,11 @@ one that nestor status tells of. NESTOR_TEMPORAL_UI holds the address of that UI
 
 func runOpen(ctx context.Context, opts *Options) error {
 	f := opts.Factory
-	if f.Getenv("NESTOR_TEMPORAL_UI") == "" {
+	settings, err := f.Settings()
+	if err != nil {
+		return err
+	}
+	if settings.TemporalUI == "" {
 		return cli.Errorf("set NESTOR_TEMPORAL_UI, such as NESTOR_TEMPORAL_UI=http://127.0.0.1:8233", "the address of the Temporal Web UI is not known")
 	}
 	id, err := opts.Target.Deployment(ctx, f, opts.Deployment)

@@ -142,6 +142,9 @@ func tested(ctx context.Context, c *change.Change, name target.Name, opts *Optio
 			return composer.Release{}, err
 		}
 	}
+	if err := settled(ctx, c, name, opts.From); err != nil {
+		return composer.Release{}, err
+	}
 	digest, err := succeeded(ctx, c, name, opts.From)
 	if err != nil {
 		return composer.Release{}, err
@@ -161,6 +164,33 @@ func tested(ctx context.Context, c *change.Change, name target.Name, opts *Optio
 	return release, nil
 }
 
+func first(environment string) string { return "run `nestor apply --env " + environment + "` first" }
+
+// settled refuses what the API would refuse of the environment where a promotion
+// starts, in its words, before anybody reads a plan.
+func settled(ctx context.Context, c *change.Change, name target.Name, environment string) error {
+	limit := 1
+	list, err := remote.Decode[client.DeploymentList](c.API.ListDeployments(ctx, &client.ListDeploymentsParams{
+		Team: &name.Team, Application: &name.Application, Environment: &environment, Limit: &limit,
+	}))
+	if err != nil {
+		return err
+	}
+	if len(list.Items) == 0 {
+		return cli.Errorf(first(environment), "%s was never deployed to %s", name.Application, environment)
+	}
+	latest := list.Items[0]
+	halfway := latest.Status == orchestrator.StatusCanceled && !latest.StartedAt.IsZero() && latest.OnFailure != orchestrator.OnFailureRollback
+	switch {
+	case !latest.Status.Final():
+		return cli.Errorf("wait for its end", "deployment %s is still %s", latest.ID, latest.Status)
+	case latest.Status == orchestrator.StatusFailed || len(latest.Residue) > 0 || halfway:
+		return cli.Errorf(first(environment), "the last deployment to %s, %s, ended %s", environment, latest.ID, latest.Status)
+	default:
+		return nil
+	}
+}
+
 func succeeded(ctx context.Context, c *change.Change, name target.Name, environment string) (string, error) {
 	limit, status := 1, orchestrator.StatusSucceeded
 	list, err := remote.Decode[client.DeploymentList](c.API.ListDeployments(ctx, &client.ListDeploymentsParams{
@@ -170,12 +200,10 @@ func succeeded(ctx context.Context, c *change.Change, name target.Name, environm
 		return "", err
 	}
 	if len(list.Items) == 0 {
-		return "", cli.Errorf("deploy it there first: `nestor apply --env "+environment+"`",
-			"nothing of %s has succeeded in %s, so there is nothing to promote", name, environment)
+		return "", cli.Errorf(first(environment), "nothing of %s is deployed in %s", name.Application, environment)
 	}
 	if list.Items[0].Release == "" {
-		return "", cli.Errorf("deploy it there again: `nestor apply --env "+environment+"`",
-			"%s was destroyed in %s, so there is nothing to promote", name, environment)
+		return "", cli.Errorf(first(environment), "nothing of %s is deployed in %s: it was destroyed", name.Application, environment)
 	}
 	return list.Items[0].Release, nil
 }

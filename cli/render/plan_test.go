@@ -70,6 +70,31 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+func TestPlanOfRemovals(t *testing.T) {
+	t.Parallel()
+	const gone = "nothing of it is left to delete"
+	tests := map[string]struct {
+		reason string
+		node   orchestrator.NodePlan
+		want   bool // gone is said
+	}{
+		"gone":    {"the preview found nothing", orchestrator.NodePlan{Node: "a", Remove: true}, true},
+		"unknown": {"without a preview nobody knows", orchestrator.NodePlan{Node: "a", Remove: true, Error: "no credentials"}, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var b strings.Builder
+			if err := (render.Canvas{}).Plan(&b, orchestrator.Plan{Kind: orchestrator.KindDestroy, Nodes: []orchestrator.NodePlan{tt.node}}); err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(b.String(), gone) != tt.want || !strings.Contains(b.String(), tt.node.Error) {
+				t.Errorf("%s:\n%s", tt.reason, b.String())
+			}
+		})
+	}
+}
+
 func TestHasChanges(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -7,6 +7,7 @@ package rollback
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -77,6 +78,10 @@ func runRollback(ctx context.Context, opts *Options) error {
 		return err
 	}
 	release := opts.To
+	if release != "" && !isDigest(release) {
+		return cli.Errorf("`nestor history --env "+scope.Environment+"` shows them; without --to it is the one before",
+			"--to takes a release: its digest, or the first 12 digits or more, not %q", release)
+	}
 	if release == "" {
 		if release, err = previous(ctx, c, scope); err != nil {
 			return err
@@ -106,6 +111,14 @@ func runRollback(ctx context.Context, opts *Options) error {
 		return err
 	}
 	return c.Finish(ctx, id, opts.Detach)
+}
+
+// isDigest says whether a text is a release's digest or enough of it to look it
+// up.
+func isDigest(text string) bool {
+	const fewest, all = 12, 64
+	digits := strings.TrimPrefix(text, "sha256:")
+	return len(digits) >= fewest && len(digits) <= all && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
 // previous finds the release that succeeded before the present one.

@@ -159,9 +159,13 @@ func all(ctx context.Context, f *cli.Factory, api *remote.Client, name target.Na
 	canvas := render.Out(f.IO)
 	columns := output.NewColumns("ENVIRONMENT", "STATUS", "RELEASE", "DEPLOYMENT", "RESOURCES")
 	for _, s := range statuses {
+		status := render.Words(string(s.Status))
+		if s.Queued > 0 {
+			status += fmt.Sprintf(", %d queued", s.Queued)
+		}
 		columns.Styled(
 			output.Cell{Text: s.Environment},
-			output.Cell{Text: render.Words(string(s.Status)), Style: render.Status(canvas.Style, s.Status)},
+			output.Cell{Text: status, Style: render.Status(canvas.Style, s.Status)},
 			output.Cell{Text: render.Digest(s.Release)},
 			output.Cell{Text: s.Deployment},
 			output.Cell{Text: tally(s.Resources)},

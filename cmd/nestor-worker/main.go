@@ -23,7 +23,7 @@ func main() {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Getenv, os.Stdout, os.Stderr)
+	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "nestor-worker:", err)
@@ -31,7 +31,10 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	if len(args) > 0 {
+		return answer(args[0], stdout)
+	}
 	config, err := workers.FromEnv(getenv)
 	if err != nil {
 		return err
@@ -48,4 +51,19 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 		_, printErr = fmt.Fprintln(stdout, "nestor-worker: ready")
 	})
 	return errors.Join(err, printErr)
+}
+
+// answer does what an argument asks for; nothing is served then.
+func answer(argument string, stdout io.Writer) error {
+	var text string
+	switch argument {
+	case "help", "-h", "-help", "--help":
+		text = usage()
+	case "version", "-v", "-version", "--version":
+		text = versionLine()
+	default:
+		return fmt.Errorf("unknown argument %q; see nestor-worker --help", argument)
+	}
+	_, err := io.WriteString(stdout, text)
+	return err
 }

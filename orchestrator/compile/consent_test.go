@@ -253,3 +253,17 @@ func TestAnOvertakenPlanIsRefusedAtOnce(t *testing.T) {
 	destroy.Kind, destroy.PlanID, destroy.AutoApprove = orchestrator.KindDestroy, gone.ID, false
 	wantRefusal(t, "an older destruction", f.Compiler.CheckDeploy(t.Context(), destroy), "make a new plan")
 }
+
+// What is there has changed, though no deployment has ended since.
+func TestAnotherPreviousGraphPlansAgain(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	large := f.release("shop", "large").Digest
+	f.run(deploy(in("dev"), large), orchestrator.StatusSucceeded)
+	d, plan := f.queued(f.release("shop", "small").Digest, false)
+	graph := f.graph(plan.GraphDigest)
+	f.step(d, graph.Digest, graph.Nodes[0])
+	if p := f.prepare(d.ID); p.Replan == nil || p.Replan.PreviousGraphDigest == plan.PreviousGraphDigest {
+		t.Errorf("prepared %+v, want a new plan", p)
+	}
+}

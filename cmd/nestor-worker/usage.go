@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/HatiCode/nestor/workers"
+)
+
+// Set by the linker (see the Makefile).
+var (
+	version = "dev"
+	commit  string //nolint:gochecknoglobals // the linker can set nothing else
+)
+
+// versionLine is what `nestor-worker version` prints.
+func versionLine() string {
+	line := "nestor-worker " + version
+	if commit != "" {
+		line += " (" + commit + ")"
+	}
+	return line + "\n"
+}
+
+// usage is what `nestor-worker --help` prints.
+func usage() string {
+	variables := [][2]string{
+		{"NESTOR_DATA", "directory of the records, blobs and keys; required"},
+		{"NESTOR_TEMPORAL_ADDRESS", "Temporal's frontend (" + workers.DefaultTemporalAddress + ")"},
+		{"NESTOR_TEMPORAL_NAMESPACE", "namespace of the workflows (" + workers.DefaultNamespace + ")"},
+		{"NESTOR_QUEUES", fmt.Sprintf("roles, separated by commas: %s (%s,%s)",
+			strings.Join([]string{workers.RoleControl, workers.RoleTerraform, workers.RoleFake}, ", "), workers.RoleControl, workers.RoleTerraform)},
+		{"NESTOR_SLOTS", fmt.Sprintf("steps of one engine that run at once (%d here)", 2*runtime.NumCPU())},
+		{"NESTOR_SECRETS_DIR", "directory behind secret://file/…, one below it per team"},
+		{"NESTOR_SECRET_<TEAM>__<NAME>", "a team's secret, behind secret://env/…"},
+		{"NESTOR_CREDENTIAL_<NAME>", "a secret of the platform, behind secret://env/…"},
+		{"NESTOR_BIN", "directories searched for engine programs before PATH"},
+		{"NESTOR_PROVIDER_MIRROR", "provider mirror for OpenTofu and Terraform"},
+		{"NESTOR_ENGINE_GRACE", fmt.Sprintf("how long engines may take to stop (%s)", workers.DefaultGrace)},
+		{"NESTOR_LOG_RETENTION", fmt.Sprintf("how long logs of ended deployments are kept; 0 keeps them (%s)", workers.DefaultLogRetention)},
+		{"NESTOR_LOG_LEVEL", "debug, info, warn or error (info)"},
+	}
+	var b strings.Builder
+	b.WriteString(`nestor-worker serves Temporal task queues: workflows and records (role control)
+and engines. It runs until SIGTERM or Ctrl-C.
+
+Usage:
+  nestor-worker            serve
+  nestor-worker version    print the version
+  nestor-worker help       print this
+
+Variables (defaults in parentheses):
+`)
+	for _, v := range variables {
+		fmt.Fprintf(&b, "  %-29s %s\n", v[0], v[1])
+	}
+	return b.String()
+}
