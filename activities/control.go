@@ -145,13 +145,32 @@ func (c *Control) FinishDeployment(ctx context.Context, in contract.FinishInput)
 		return toTemporal(err)
 	}
 	for i, left := range in.Residue {
-		head, err := c.Registry.Head(ctx, scope, left.Node)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+		if in.Residue[i].Engine, in.Residue[i].Address, err = c.locate(ctx, scope, in.Deployment, left.Node); err != nil {
 			return toTemporal(err)
 		}
-		in.Residue[i].Engine, in.Residue[i].Address = head.Engine, head.Address
 	}
 	return toTemporal(c.Registry.Finish(ctx, in))
+}
+
+// locate finds a node's engine and address: in its head, or, where it has none
+// any more, in the graph of the deployment.
+func (c *Control) locate(
+	ctx context.Context, scope orchestrator.Scope, deployment, node string,
+) (engine, at string, err error) {
+	head, err := c.Registry.Head(ctx, scope, node)
+	if err == nil || !errors.Is(err, store.ErrNotFound) {
+		return head.Engine, head.Address, err
+	}
+	d, err := c.Registry.GetDeployment(ctx, deployment)
+	if err != nil || d.GraphDigest == "" {
+		return "", address(scope, node), err
+	}
+	graph, err := c.Registry.GetGraph(ctx, d.GraphDigest)
+	if err != nil {
+		return "", address(scope, node), err
+	}
+	described, _ := graph.Node(node)
+	return described.Engine, address(scope, node), nil
 }
 
 // DescribeRun looks at a Deployment workflow. One that ended without finishing

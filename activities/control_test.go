@@ -61,14 +61,14 @@ func TestFinishNamesWhereTheResidueIs(t *testing.T) {
 	f.done(id, f.graph(nil), database, orchestrator.StepApply)
 	_, err := control[any](f, contract.ActivityFinishDeployment, contract.FinishInput{
 		Deployment: id, Status: orchestrator.StatusFailed, Error: "why", Principal: ada,
-		Residue: []orchestrator.Residue{{Node: database, Reason: "r", Action: "a"}, {Node: "web.unknown", Reason: "r", Action: "a"}},
+		Residue: []orchestrator.Residue{{Node: database, Reason: "r", Action: "a"}, {Node: "web.unknown", Address: "alpha/shop/staging/web.unknown", Reason: "r", Action: "a"}},
 	})
 	f.must(err)
 	d, err := f.Registry.GetDeployment(t.Context(), id)
 	f.must(err)
 	want := []orchestrator.Residue{
 		{Node: database, Engine: "tiny", Address: "alpha/shop/staging/web.database", Reason: "r", Action: "a"},
-		{Node: "web.unknown", Reason: "r", Action: "a"},
+		{Node: "web.unknown", Address: "alpha/shop/staging/web.unknown", Reason: "r", Action: "a"},
 	}
 	if diff := cmp.Diff(want, d.Residue); diff != "" {
 		t.Errorf("residue (-want +got):\n%s", diff)

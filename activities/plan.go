@@ -134,6 +134,9 @@ func (s *Steps) plannedInputs(
 			return err
 		}
 		req.Inputs[in.Name] = v
+		if live.sensitive(in.Value) {
+			req.Sensitive[in.Name] = true
+		}
 	}
 	return nil
 }

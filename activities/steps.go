@@ -194,11 +194,16 @@ func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) 
 // head says again what it said before.
 func (s *Steps) pause(ctx context.Context, j *job, digest string, ne orchestrator.NodeError, err error) error {
 	c := registry.Commit{Status: orchestrator.NodePending, ChangeDigest: digest, Error: &ne, Paused: true}
-	if before := j.attempt.Head; before != nil {
+	before := j.attempt.Head
+	switch {
+	case before == nil, before.InputsRef == "" && before.Intended == "" && j.attempt.Run.BeforeRef == "":
+		c.DeleteHead = true // nobody but this deployment knows of it
+	default:
 		head := *before
+		if j.attempt.Interrupted && head.InputsRef != "" {
+			head.Status = orchestrator.NodeReady // what an attempt that died has written over
+		}
 		c.Head = &head
-	} else {
-		c.DeleteHead = true
 	}
 	if commitErr := s.Registry.Commit(ctx, j.attempt, c); commitErr != nil {
 		return stepFailure(commitErr, *nodeError(commitErr), 1)

@@ -125,6 +125,9 @@ func (l *lane) prepare(ctx workflow.Context, id string) (contract.Prepared, read
 			if err := l.replan(ctx, *p.Replan); err != nil {
 				return p, isLeft, err
 			}
+			if l.app.draining {
+				return p, isLeft, nil
+			}
 			continue
 		case p.ApprovalsMissing == 0:
 			return p, mayRun, nil

@@ -38,6 +38,7 @@ func TestDeployments(t *testing.T) {
 		"first-failure-cleans":  firstFailureCleans,
 		"half-made-is-cleaned":  halfMadeIsCleaned,
 		"stopped-half-way":      stoppedHalfWay,
+		"stopped-upstream":      stoppedUpstream,
 		"one-waits-for-another": oneWaits,
 		"cancel-a-running-one":  cancelRunning,
 		"cancel-a-queued-one":   cancelQueued,
@@ -168,6 +169,27 @@ func stoppedHalfWay(s *site) {
 	d = s.Await(s.apply(s.release(map[string]string{"fail": "true"})), patience)
 	s.wantStatus(d, orchestrator.StatusFailed)
 	id, err = s.Deploy(contract.DeployRequest{Scope: s.scope("staging"), Kind: orchestrator.KindDestroy, AutoApprove: true})
+	s.must(err)
+	s.wantStatus(s.Await(id, patience), orchestrator.StatusSucceeded)
+	s.wantBalanced()
+}
+
+// stoppedUpstream: a node that was made by half under two graphs, and whose
+// dependent never began, can be destroyed.
+func stoppedUpstream(s *site) {
+	for _, size := range []string{"1", "2"} {
+		id, err := s.Deploy(contract.DeployRequest{
+			Scope: s.scope("staging"), Kind: orchestrator.KindApply, AutoApprove: true, OnFailure: orchestrator.OnFailureStop,
+			Release: s.release(map[string]string{"databaseBreaks": "true", "size": size}).Digest,
+		})
+		s.must(err)
+		s.wantStatus(s.Await(id, patience), orchestrator.StatusFailed)
+	}
+	plan := s.Plan(compile.PlanRequest{Scope: s.scope("staging"), Kind: orchestrator.KindDestroy})
+	if plan.Status != orchestrator.PlanReady {
+		s.t.Errorf("the plan of the destruction is %s: %s", plan.Status, plan.Error)
+	}
+	id, err := s.Deploy(contract.DeployRequest{Scope: s.scope("staging"), Kind: orchestrator.KindDestroy, AutoApprove: true})
 	s.must(err)
 	s.wantStatus(s.Await(id, patience), orchestrator.StatusSucceeded)
 	s.wantBalanced()

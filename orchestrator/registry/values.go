@@ -83,7 +83,7 @@ func (r *Registry) RevealOutputs(ctx context.Context, head orchestrator.NodeHead
 // engine was asked for and that did not.
 func (r *Registry) RevealInputs(ctx context.Context, head orchestrator.NodeHead, graph string) ([]OutputValue, error) {
 	which := inputsDocument
-	if head.Intended == graph && (head.InputsRef == "" || head.GraphDigest != graph) {
+	if head.Intended != "" && (head.InputsRef == "" || head.Intended == graph && head.GraphDigest != graph) {
 		which = intendedDocument
 	}
 	return r.values(ctx, head, which, true)

@@ -90,7 +90,7 @@ func (w *Walk) enterObserve() {
 func (w *Walk) completeObserve(id string, out Outcome) {
 	t := w.touched[id]
 	if out.Verdict == Succeeded {
-		t.exists, t.created = out.Exists, out.Created
+		t.observed, t.exists, t.created = true, out.Exists, out.Created
 		t.replaced = t.replaced || out.Replaced
 		w.order.done(id)
 		return
@@ -189,6 +189,7 @@ func (w *Walk) keepIfNeeded(id string) {
 		return
 	}
 	switch {
+	case !t.observed: // leaveUndestroyed says so
 	case !t.created:
 		// It was there before, unknown to any graph. What is not ours is not
 		// destroyed; what was not changed is as it was.
@@ -261,7 +262,7 @@ func (w *Walk) leaveUndestroyed() {
 			continue
 		}
 		reason := "the rollback was canceled before it came to this node"
-		if cause, blocked := w.order.blocked[id]; blocked {
+		if cause, blocked := w.order.blocked[id]; blocked && cause != id {
 			reason = cause + ", which uses it, is still there"
 		}
 		w.leave(id, reason, "destroy or apply again")

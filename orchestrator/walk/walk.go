@@ -156,13 +156,14 @@ type touch struct {
 	changed  bool
 	created  bool
 	replaced bool
+	observed bool
 	exists   bool // until observed otherwise
 	restored bool
 }
 
 // back says that the node is as it was before the deployment.
 func (t *touch) back() bool {
-	return t.restored || (t.verdict == Succeeded && !t.changed)
+	return t.restored || !t.changed
 }
 
 // New prepares a walk from the previous graph to the target. A destruction has
@@ -231,7 +232,7 @@ func (w *Walk) Next() []Step {
 func (w *Walk) begin(step Step) {
 	w.running[step] = struct{}{}
 	if step.Action == orchestrator.StepApply {
-		w.touched[step.Node] = &touch{verdict: Canceled, exists: true}
+		w.touched[step.Node] = &touch{verdict: Canceled, changed: true, exists: true}
 	}
 }
 
