@@ -398,6 +398,11 @@ func planWithUnknowns(s *site) {
 	if again.Summary.Total() != 0 {
 		s.t.Errorf("a plan of what is there shows %+v", again.Summary)
 	}
+	// A change that leaves the outputs alone does not unsettle the dependents.
+	held := s.plan(s.release(map[string]string{"size": "3", "databaseNote": "new"}))
+	if held.Status != orchestrator.PlanReady || attribute(held, "web.deployment", "input.upstream").Path != "" || held.Summary.Total() == 0 {
+		s.t.Errorf("only the database changes, and none of its outputs: %s %+v", held.Error, held.Nodes)
+	}
 	broken := s.plan(s.release(map[string]string{"size": "3", "fail": "true"}))
 	if broken.Status != orchestrator.PlanFailed || !strings.Contains(broken.Error, "told to fail: web-deployment") {
 		s.t.Errorf("a plan that cannot be made is %s with %q", broken.Status, broken.Error)

@@ -96,10 +96,21 @@ func testUpdate(t *testing.T, h Harness) {
 	if diff := cmp.Diff(want, a); !ok || diff != "" {
 		t.Errorf("size (-want +got):\n%s", diff)
 	}
+	wantKept(t, p, first, second)
 	if second.Outputs["size"] != int64(5) || second.Outputs["id"] != first.Outputs["id"] {
 		t.Errorf("outputs %v after %v; want the same id and size 5", second.Outputs, first.Outputs)
 	}
 	s.wantLedger(t, "create alpha", "set alpha 3", "set alpha 5")
+}
+
+// wantKept: what a preview claims to keep is kept.
+func wantKept(t *testing.T, p engine.Preview, before, after engine.Result) {
+	t.Helper()
+	for _, name := range p.OutputsKept {
+		if diff := cmp.Diff(before.Outputs[name], after.Outputs[name]); diff != "" {
+			t.Errorf("the preview said that output %s stays (-before +after):\n%s", name, diff)
+		}
+	}
 }
 
 func testReplace(t *testing.T, h Harness) {
@@ -119,6 +130,7 @@ func testReplace(t *testing.T, h Harness) {
 	if !replaces {
 		t.Errorf("no attribute is said to force the replacement: %+v", p.Changes)
 	}
+	wantKept(t, p, first, second)
 	if first.Outputs["id"] == second.Outputs["id"] {
 		t.Error("the id is still the old one")
 	}

@@ -160,6 +160,17 @@ func (t tracer) first(e *tfjson.Expression) string {
 	return knownAfterApply
 }
 
+// kept lists the declared outputs that the plan leaves as they are.
+func (n *node) kept(plan *tfjson.Plan) []string {
+	var names []string
+	for _, o := range n.req.Outputs {
+		if c := plan.OutputChanges[o.Name]; c != nil && c.Actions.NoOp() {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
+
 // learnMarked teaches the redactor the texts that the program marks sensitive:
 // a provider may repeat them where they are not marked.
 func (n *node) learnMarked(value, mark any) {

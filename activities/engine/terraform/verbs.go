@@ -78,7 +78,7 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 	if err := n.checkOutputs(shown); err != nil {
 		return engine.Preview{}, errors.Join(err, n.dropPlan(plan))
 	}
-	p := engine.Preview{Changes: n.changes(shown), Token: filepath.Base(plan)}
+	p := engine.Preview{Changes: n.changes(shown), OutputsKept: n.kept(shown), Token: filepath.Base(plan)}
 	if len(n.req.Unknown) > 0 {
 		p.Token = "" // it holds the plan-only resource and is never applied
 		return p, n.dropPlan(plan)

@@ -20,6 +20,11 @@ variable "fail" {
   type    = bool
   default = false
 }
+variable "note" {
+  type        = string
+  default     = ""
+  description = "Changes the resource and none of the outputs."
+}
 variable "breaks" {
   type        = bool
   default     = false
@@ -32,7 +37,7 @@ variable "secret" {
 }
 
 resource "terraform_data" "entry" {
-  input = { name = var.name, ledger = var.ledger, size = var.size, upstream = var.upstream, fail = var.fail }
+  input = { name = var.name, ledger = var.ledger, size = var.size, upstream = var.upstream, fail = var.fail, note = var.note }
 
   provisioner "local-exec" {
     environment = { NAME = self.input.name, LEDGER = self.input.ledger, HOLD = var.hold }
@@ -46,7 +51,7 @@ resource "terraform_data" "entry" {
 }
 
 resource "terraform_data" "check" {
-  input = terraform_data.entry.output.size
+  input = var.size
 
   lifecycle {
     precondition {
