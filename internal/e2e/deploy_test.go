@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/HatiCode/nestor/composer"
@@ -217,6 +218,7 @@ func cancelRunning(s *site) {
 	id := s.apply(s.release(map[string]string{"hold": s.hold()}))
 	s.eventuallyEffect("create web-deployment")
 	s.signal(contract.SignalCancel, contract.CancelSignal{Deployment: id, Principal: "user:ada"})
+	s.eventuallySignaled(id)
 	s.letGo()
 	d := s.Await(id, patience)
 	s.wantStatus(d, orchestrator.StatusCanceled)
@@ -229,6 +231,25 @@ func cancelRunning(s *site) {
 	if len(heads) > 0 {
 		s.t.Errorf("after a canceled first deployment nothing is there, got %v", heads)
 	}
+}
+
+// eventuallySignaled waits until a signal has reached a Deployment workflow: it
+// comes by way of the application's.
+func (s *site) eventuallySignaled(id string) {
+	s.t.Helper()
+	testplatform.Eventually(s.t, patience, "the signal to reach "+id, func() error {
+		events := s.Temporal.GetWorkflowHistory(s.t.Context(), id, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for events.HasNext() {
+			event, err := events.Next()
+			if err != nil {
+				return err
+			}
+			if event.GetEventType() == enumspb.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED {
+				return nil
+			}
+		}
+		return errNotYet
+	})
 }
 
 func cancelQueued(s *site) {
