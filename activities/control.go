@@ -169,8 +169,10 @@ func (c *Control) locate(
 	if err != nil {
 		return "", address(scope, node), err
 	}
-	described, _ := graph.Node(node)
-	return described.Engine, address(scope, node), nil
+	if described, found := graph.Node(node); found {
+		engine = described.Engine
+	}
+	return engine, address(scope, node), nil
 }
 
 // DescribeRun looks at a Deployment workflow. One that ended without finishing

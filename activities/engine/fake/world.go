@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/HatiCode/nestor/activities/engine/supervise"
+	"github.com/HatiCode/nestor/internal/atomicfile"
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
@@ -203,7 +204,7 @@ func count(path string) (int, error) {
 		return 0, err
 	}
 	number++
-	return number, writeWhole(path, []byte(strconv.Itoa(number)))
+	return number, atomicfile.Write(path, []byte(strconv.Itoa(number)))
 }
 
 func readJSON(path string, v any) error {
@@ -224,22 +225,5 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	return writeWhole(path, text)
-}
-
-// writeWhole writes a file so that it is there whole or as it was.
-func writeWhole(path string, text []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = temporary.Write(text)
-	err = errors.Join(err, temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
-	}
-	return nil
+	return atomicfile.Write(path, text)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
+	"github.com/HatiCode/nestor/internal/atomicfile"
 )
 
 // The journal of an apply: the intent, written before; what the program said,
@@ -53,7 +54,7 @@ func (n *node) begin(j journal) error {
 			return err
 		}
 	}
-	return writeFile(n.path(journalFile), text)
+	return atomicfile.Write(n.path(journalFile), text)
 }
 
 func (n *node) readJournal() (*journal, error) { return n.readJournalFile(journalFile) }
@@ -115,7 +116,7 @@ func (n *node) settle(s state) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeFile(n.path(diedFile), text); err != nil {
+	if err := atomicfile.Write(n.path(diedFile), text); err != nil {
 		return nil, err
 	}
 	return nil, n.forget(journalFile, outputFile, exitFile)

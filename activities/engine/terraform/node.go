@@ -16,6 +16,7 @@ import (
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/internal/atomicfile"
 )
 
 // Files of a workspace, beside those of package supervise.
@@ -116,7 +117,7 @@ func (n *node) ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(n.path(rootFile), root); err != nil {
+	if err := atomicfile.Write(n.path(rootFile), root); err != nil {
 		return failed("write root module", err)
 	}
 	if err := linkBundle(n.req.Bundle, n.path(bundleLink)); err != nil {
@@ -149,7 +150,7 @@ func (n *node) initialise(ctx context.Context) error {
 	// A definition may pin its providers; only the root's lock file counts.
 	pinned, err := os.ReadFile(filepath.Join(modulePath(n.req, n.impl), lockFile))
 	if err == nil {
-		err = writeFile(n.path(lockFile), pinned)
+		err = atomicfile.Write(n.path(lockFile), pinned)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return failed("copy provider lock file", err)
@@ -157,7 +158,7 @@ func (n *node) initialise(ctx context.Context) error {
 	if err := n.runInit(ctx); err != nil {
 		return err
 	}
-	if err := writeFile(n.path(fingerprintFile), []byte(want)); err != nil {
+	if err := atomicfile.Write(n.path(fingerprintFile), []byte(want)); err != nil {
 		return failed("record initialisation", err)
 	}
 	return nil
@@ -201,21 +202,4 @@ func linkBundle(bundle, link string) error {
 		return err
 	}
 	return os.Symlink(target, link)
-}
-
-// writeFile writes a private file so that it is there whole or not at all.
-func writeFile(path string, text []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = temporary.Write(text)
-	err = errors.Join(err, temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
-	}
-	return nil
 }

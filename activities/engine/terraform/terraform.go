@@ -26,6 +26,7 @@ import (
 
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
+	"github.com/HatiCode/nestor/internal/atomicfile"
 )
 
 // Name is what definitions list under engines.
@@ -99,7 +100,7 @@ func New(c Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("terraform engine: %w", err)
 	}
-	if err := writeFile(e.rcFile, rc); err != nil {
+	if err := atomicfile.Write(e.rcFile, rc); err != nil {
 		return nil, fmt.Errorf("terraform engine: %w", err)
 	}
 	return e, nil
