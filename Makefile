@@ -9,6 +9,11 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 COMMIT  := $(shell git rev-parse --verify --quiet HEAD || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
+# What a local Kubernetes platform and the four engines are made of.
+ENGINES  := opentofu pulumi pulumi-yaml
+PLATFORM := etcd kubernetes kwok crossplane-v2 crossplane-provider-kubernetes \
+            crossplane-function-patch-and-transform minio provider-minio
+
 # What tests are run with: real servers and engines start in them, so few
 # packages at a time, and no result from a cache.
 TESTFLAGS ?= -count=1 -timeout=20m -p=2 -parallel=8
@@ -17,7 +22,7 @@ export PATH := $(CURDIR)/bin:$(PATH)
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Fetch modules and build every pinned tool (once, minutes)
@@ -38,19 +43,25 @@ demo: build ## From one comment line to staging and production, on this machine
 	tools/build --or-path temporal opentofu provider-local
 	examples/quickstart/demo
 
+.PHONY: demo-engines
+demo-engines: build ## Four engines in one graph, on a local Kubernetes and MinIO
+	tools/build --or-path temporal $(ENGINES) $(PLATFORM)
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/pulumi-resource-kube ./examples/pulumi-provider
+	examples/engines/demo
+
 .PHONY: dev
 dev: build ## A whole platform on this machine: API, worker, Temporal, Web UI
 	tools/build --or-path temporal opentofu provider-local
 	bin/nestor dev
 
 .PHONY: test
-test: build ## Every test, with real Temporal and OpenTofu; a skipped one is a failure
-	tools/build temporal opentofu provider-local oapi-codegen
+test: build ## Every test, with the real programs; a skipped one is a failure
+	tools/build temporal provider-local oapi-codegen $(ENGINES) $(PLATFORM) crossplane-v1
 	go vet ./...
 	go test -json $(TESTFLAGS) ./... | go run ./internal/house/cmd/house tally
 
 # Packages whose tests use no real part, which internal/parts would find.
-UNIT = go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep -vE 'internal/(parts|testplatform)[] ]|^[^ ]*/engine/terraform ' | cut -d ' ' -f 1
+UNIT = go list -f '{{.ImportPath}} {{.TestImports}} {{.XTestImports}}' ./... | grep -vE 'internal/(parts|testplatform|testkube)[] ]|^[^ ]*/engine/terraform ' | cut -d ' ' -f 1
 
 .PHONY: test-unit
 test-unit: ## The tests that start no server and no engine
@@ -73,7 +84,7 @@ fmt: ## Format every Go file
 
 .PHONY: bench
 bench: build ## Measure the budgets of the design as ratios
-	tools/build temporal opentofu provider-local
+	tools/build temporal provider-local $(ENGINES) $(PLATFORM)
 	mkdir -p bench/results
 	go run ./bench/cmd/bench -json bench/results/latest.json
 

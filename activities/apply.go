@@ -125,33 +125,41 @@ func (s *Steps) prepare(ctx context.Context, j *job) (engine.Request, []registry
 	}
 	req.Workspace = s.workspace(j.deployment.Scope, j.in.Node, "nodes")
 	if head := j.attempt.Head; head != nil {
-		req.Address, req.Backend = head.Address, s.backend(head.Backend)
+		req.Address, req.StateRef, req.Backend = head.Address, head.StateRef, s.backend(head.Backend)
 	}
 	live := s.liveOutputs(ctx, j.deployment.Scope)
 	values := make([]registry.OutputValue, 0, len(j.node.Inputs))
 	for _, in := range j.node.Inputs {
+		// What an output is now counts, not what it was when the graph was made.
+		in.Sensitive = sensitive(in) || live.sensitive(in.Value)
 		v, err := resolve(in, live.lookup, s.secret(ctx, j.deployment.Team))
 		if err != nil {
 			return req, nil, err
 		}
-		// What an output is now counts, not what it was when the graph was made.
-		secret := sensitive(in) || live.sensitive(in.Value)
-		value := registry.OutputValue{Name: in.Name, Type: string(in.Type), Value: v, Sensitive: secret}
+		value := registry.OutputValue{Name: in.Name, Type: string(in.Type), Value: v, Sensitive: in.Sensitive}
 		give(&req, value)
 		values = append(values, value)
 	}
 	return req, values, nil
 }
 
-// resolve is composer.ResolveInput with an error that says whether another try
-// can help: a value of the wrong type stays one.
+// resolve is composer.ResolveInput with an error that says where the value comes
+// from and whether another try can help: a value of the wrong type stays one.
 func resolve(in composer.NodeInput, lookup composer.Lookup, secret composer.SecretLookup) (any, error) {
 	v, err := composer.ResolveInput(in, lookup, secret)
 	var wrong *catalog.ValueError
-	if errors.Is(err, composer.ErrUnresolved) || errors.As(err, &wrong) {
-		return nil, &inputError{err}
+	if !errors.Is(err, composer.ErrUnresolved) && !errors.As(err, &wrong) {
+		return v, err
 	}
-	return v, err
+	references := in.Value.References()
+	from := make([]string, 0, len(references))
+	for _, ref := range references {
+		from = append(from, ref.String())
+	}
+	if len(from) > 0 {
+		err = fmt.Errorf("%w (it comes from %s)", err, strings.Join(from, ", "))
+	}
+	return nil, &inputError{err}
 }
 
 // give an engine one input.

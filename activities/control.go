@@ -196,9 +196,16 @@ func (c *Control) DescribeRun(ctx context.Context, in contract.DescribeInput) (c
 	err = c.FinishDeployment(ctx, contract.FinishInput{
 		Deployment: in.Deployment, Status: orchestrator.StatusFailed, Principal: "workflow:" + contract.WorkflowApplication,
 		Residue: residue,
-		Error:   why + "; nothing was rolled back: apply or destroy again to come to a known state",
+		Error:   why + "; nothing was rolled back: " + again(d.Kind) + " again to come to a known state",
 	})
 	return contract.DescribeResult{Ended: true, Status: orchestrator.StatusFailed}, err
+}
+
+func again(k orchestrator.Kind) string {
+	if k == orchestrator.KindAdopt {
+		return "adopt"
+	}
+	return "apply or destroy"
 }
 
 // cutOff lists the nodes that a deployment was at work on when its workflow
@@ -211,9 +218,11 @@ func (c *Control) cutOff(ctx context.Context, d orchestrator.Deployment) ([]orch
 	var residue []orchestrator.Residue
 	for _, head := range heads {
 		if head.LastDeployment == d.ID && head.Status != orchestrator.NodeReady && head.Status != orchestrator.NodeReverted {
-			residue = append(residue, orchestrator.Residue{
-				Node: head.Node, Reason: "its step was cut off", Action: "apply or destroy again",
-			})
+			left := orchestrator.Residue{Node: head.Node, Reason: "its step was cut off", Action: "apply or destroy again"}
+			if d.Kind == orchestrator.KindAdopt {
+				left.Action = "adopt it again"
+			}
+			residue = append(residue, left)
 		}
 	}
 	return residue, nil

@@ -31,7 +31,7 @@ func toTemporal(err error) error {
 	case errors.Is(err, store.ErrNotFound):
 		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorNotFound, nil)
 	case errors.As(err, &refused), errors.As(err, &problems), errors.Is(err, store.ErrLimit),
-		errors.Is(err, registry.ErrDeploymentID), errors.Is(err, registry.ErrPlanClosed):
+		errors.Is(err, registry.ErrDeploymentID), errors.Is(err, registry.ErrPlanClosed), errors.Is(err, errTaken):
 		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, nil)
 	case errors.Is(err, registry.ErrFenced):
 		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorFenced, nil)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -56,6 +57,11 @@ func (w *logWriter) Write(p []byte) (int, error) {
 		w.flush(false)
 	}
 	return len(p), nil
+}
+
+// sayf writes a line of Nestor's own among the engine's.
+func (w *logWriter) sayf(format string, args ...any) {
+	_, _ = fmt.Fprintf(w, format+"\n", args...) // Write never fails
 }
 
 func (w *logWriter) flushing() {

@@ -46,33 +46,45 @@ func (s *Steps) PlanNode(ctx context.Context, in contract.PlanNodeInput) (contra
 		np.Error = describe(*ne)
 		res.Error = np.Error
 	}
-	whole, headErr := s.whole(ctx, plan.Scope, in.Node)
+	recorded, headErr := s.recorded(ctx, plan.Scope, in.Node)
 	if headErr != nil {
 		return res, toTemporal(headErr)
 	}
-	if !preview.Empty() || !whole {
-		res.Unknown = changing(node, preview)
-	}
+	res.Unknown = changing(node, preview, recorded)
 	err = s.Registry.PutNodePlan(ctx, store.Principal(principal(s.Engine)), in.Plan, np)
 	return res, toTemporal(err)
 }
 
-// whole says that a node has outputs that its dependents can have. One whose
-// every apply failed has none, also when there is nothing left to change.
-func (s *Steps) whole(ctx context.Context, scope orchestrator.Scope, node string) (bool, error) {
+// recorded are the types of the outputs that a node's dependents can have now,
+// by name. A node that was never whole has none, also when there is nothing left
+// to change.
+func (s *Steps) recorded(ctx context.Context, scope orchestrator.Scope, node string) (map[string]string, error) {
 	head, err := s.Registry.Head(ctx, scope, node)
 	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
+		return nil, nil
 	}
-	return head.OutputsRef != "", err
+	if err != nil {
+		return nil, err
+	}
+	values, err := s.Registry.Outputs(ctx, head)
+	if err != nil {
+		return nil, err
+	}
+	types := make(map[string]string, len(values))
+	for _, v := range values {
+		types[v.Name] = v.Type
+	}
+	return types, nil
 }
 
 // changing lists the outputs that will or may have another value after the
-// preview is applied.
-func changing(n composer.Node, p engine.Preview) []string {
+// preview is applied: those that it may change, and those that are not there
+// yet as the definition declares them, since it is a new one.
+func changing(n composer.Node, p engine.Preview, recorded map[string]string) []string {
 	var out []string
 	for _, o := range n.Outputs {
-		if !slices.Contains(p.OutputsKept, o.Name) {
+		kept := p.Empty() || slices.Contains(p.OutputsKept, o.Name)
+		if !kept || recorded[o.Name] != string(o.Type) {
 			out = append(out, o.Name)
 		}
 	}
@@ -98,7 +110,7 @@ func (s *Steps) preview(
 	head, err := s.Registry.Head(ctx, scope, in.Node)
 	switch {
 	case err == nil:
-		req.Address, req.Backend = head.Address, s.backend(head.Backend)
+		req.Address, req.StateRef, req.Backend = head.Address, head.StateRef, s.backend(head.Backend)
 	case !errors.Is(err, store.ErrNotFound):
 		return engine.Preview{}, err
 	}
@@ -122,7 +134,8 @@ func (s *Steps) plannedInputs(
 		return ref.External() || !slices.Contains(unknown[ref.Node], ref.Output)
 	}
 	for _, in := range node.Inputs {
-		if sensitive(in) {
+		in.Sensitive = sensitive(in) || live.sensitive(in.Value)
+		if in.Sensitive {
 			req.Sensitive[in.Name] = true
 		}
 		if !in.Value.Known(known) {
@@ -134,9 +147,6 @@ func (s *Steps) plannedInputs(
 			return err
 		}
 		req.Inputs[in.Name] = v
-		if live.sensitive(in.Value) {
-			req.Sensitive[in.Name] = true
-		}
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (s *Steps) last(ctx context.Context, j *job) (engine.Request, error) {
 	if head == nil {
 		return req, nil
 	}
-	req.Address, req.Backend = head.Address, s.backend(head.Backend)
+	req.Address, req.StateRef, req.Backend = head.Address, head.StateRef, s.backend(head.Backend)
 	inputs, err := s.Registry.RevealInputs(ctx, *head, j.in.GraphDigest)
 	if err != nil {
 		return req, err

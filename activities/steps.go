@@ -3,7 +3,9 @@
 package activities
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -65,6 +67,8 @@ type job struct {
 	node        composer.Node
 	attempt     registry.Attempt
 	log         *logWriter
+	// stateRef of what this attempt has adopted, for a head that fails.
+	stateRef string
 }
 
 // RunStep performs one action on one node: it records the intent, finds out
@@ -74,6 +78,9 @@ func (s *Steps) RunStep(ctx context.Context, in contract.StepInput) (contract.St
 	stop := s.heartbeat(ctx)
 	defer stop()
 	j, err := s.open(ctx, in)
+	if errors.Is(err, errTaken) && in.Action == orchestrator.StepForget {
+		return contract.StepResult{Status: orchestrator.NodeReverted}, nil // nothing of it is this deployment's
+	}
 	if err != nil {
 		return contract.StepResult{}, toTemporal(err)
 	}
@@ -113,6 +120,9 @@ func (s *Steps) open(ctx context.Context, in contract.StepInput) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.untaken(ctx, d, in); err != nil {
+		return nil, err
+	}
 	version, err := s.Engine.Version(ctx)
 	if err != nil {
 		version = "" // the step itself will say so, with its class
@@ -123,7 +133,7 @@ func (s *Steps) open(ctx context.Context, in contract.StepInput) (*job, error) {
 	}
 	attempt, err := s.Registry.Begin(ctx, principal(s.Engine), d.Scope, run, orchestrator.NodeHead{
 		Engine: node.Engine, EngineVersion: version,
-		Address: address(d.Scope, in.Node), Backend: environment.Spec.State,
+		Address: address(d.Scope, in.Node), Backend: environment.Spec.StateOf(node.Engine),
 		Definition: node.Definition, Version: node.Version, DefinitionDigest: node.DefinitionDigest,
 		GraphDigest: in.GraphDigest, InputDigest: node.InputDigest,
 	})
@@ -154,6 +164,10 @@ func (s *Steps) act(ctx context.Context, j *job) (registry.Commit, contract.Step
 		return s.destroy(ctx, j)
 	case orchestrator.StepObserve:
 		return s.observe(ctx, j)
+	case orchestrator.StepAdopt:
+		return s.adopt(ctx, j)
+	case orchestrator.StepForget:
+		return s.forget(ctx, j)
 	default:
 		return registry.Commit{}, contract.StepResult{}, &inputError{fmt.Errorf("step action %q is unknown", j.in.Action)}
 	}
@@ -181,7 +195,7 @@ func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) 
 	c.Retrying = ne.Retryable && j.attempt.Run.Failures < contract.StepFailures
 	if j.in.Action != orchestrator.StepObserve {
 		head := s.headBefore(j)
-		head.Status, head.Error = c.Status, ne
+		head.Status, head.Error, head.StateRef = c.Status, ne, cmp.Or(j.stateRef, head.StateRef)
 		c.Head = &head
 	}
 	if commitErr := s.Registry.Commit(ctx, j.attempt, c); commitErr != nil {
@@ -239,13 +253,13 @@ func (s *Steps) headBefore(j *job) orchestrator.NodeHead {
 func (s *Steps) headNow(j *job, version string) orchestrator.NodeHead {
 	head := orchestrator.NodeHead{
 		Scope: j.deployment.Scope, Node: j.in.Node, Engine: j.node.Engine, EngineVersion: version,
-		Address: address(j.deployment.Scope, j.in.Node), Backend: j.environment.Spec.State,
+		Address: address(j.deployment.Scope, j.in.Node), Backend: j.environment.Spec.StateOf(j.node.Engine),
 		Definition: j.node.Definition, Version: j.node.Version, DefinitionDigest: j.node.DefinitionDigest,
 		GraphDigest: j.in.GraphDigest, InputDigest: j.node.InputDigest,
 		LastDeployment: j.in.Deployment, Status: orchestrator.NodeReady,
 	}
 	if before := j.attempt.Head; before != nil {
-		head.Address, head.Backend = before.Address, before.Backend
+		head.Address, head.StateRef, head.Backend = before.Address, before.StateRef, before.Backend
 		head.InputsRef, head.OutputsRef, head.OutputsDigest = before.InputsRef, before.OutputsRef, before.OutputsDigest
 	}
 	return head
@@ -278,9 +292,12 @@ func (s *Steps) heartbeat(ctx context.Context) (stop func()) {
 func (s *Steps) request(ctx context.Context, node composer.Node, scope orchestrator.Scope, env orchestrator.Environment, log io.Writer) (engine.Request, error) {
 	req := engine.Request{
 		Address: address(scope, node.ID), Node: node.ID,
-		Implementation: implementation(node),
+		Implementation: node.Implementation,
 		Inputs:         map[string]any{}, Unknown: map[string]string{}, Sensitive: map[string]bool{},
-		Backend: s.backend(env.Spec.State), Env: map[string]string{}, Log: log,
+		Backend: s.backend(env.Spec.StateOf(node.Engine)), Env: map[string]string{}, Log: log,
+	}
+	if err := s.reach(ctx, &req, scope, env); err != nil {
+		return req, err
 	}
 	for _, o := range node.Outputs {
 		req.Outputs = append(req.Outputs, engine.OutputSpec{Name: o.Name, Type: string(o.Type), Sensitive: o.Sensitive})
@@ -327,17 +344,4 @@ func (s *Steps) node(ctx context.Context, digest, id string) (composer.Node, err
 		return composer.Node{}, fmt.Errorf("node %s is not in graph %s: %w", id, digest, store.ErrNotFound)
 	}
 	return node, nil
-}
-
-// implementation is the definition's block as the engine contract takes it.
-func implementation(n composer.Node) map[string]any {
-	i := n.Implementation
-	block := map[string]any{"module": i.Module, "settings": i.Settings}
-	if i.Inputs != nil {
-		block["inputs"] = i.Inputs
-	}
-	if i.Outputs != nil {
-		block["outputs"] = i.Outputs
-	}
-	return block
 }

@@ -57,6 +57,7 @@ func newAccess() *access {
 		"CreatePlan":             team(func(r any) string { return r.(gen.CreatePlanRequestObject).Body.Team }),
 		"GetPlan":                everybody,
 		"CreateDeployment":       team(func(r any) string { return r.(gen.CreateDeploymentRequestObject).Body.Team }),
+		"CreateAdoption":         team(func(r any) string { return r.(gen.CreateAdoptionRequestObject).Body.Team }),
 		"ListDeployments":        team(func(r any) string { return r.(gen.ListDeploymentsRequestObject).Params.Team }),
 		"GetDeployment":          team(func(r any) string { return r.(gen.GetDeploymentRequestObject).Team }),
 		"StreamDeploymentEvents": team(func(r any) string { return r.(gen.StreamDeploymentEventsRequestObject).Team }),

@@ -60,12 +60,20 @@ func (s *Server) GetApplicationStatus(ctx context.Context, r gen.GetApplicationS
 	if err != nil {
 		return nil, err
 	}
+	release := deployment.Release
+	if deployment.Kind == orchestrator.KindAdopt { // it leaves what is deployed as it was
+		state, err := s.d.Records.Scope(ctx, scope)
+		if err != nil {
+			return nil, err
+		}
+		release = state.Release
+	}
 	return gen.GetApplicationStatus200JSONResponse{
 		Application: scope.Application,
 		Team:        scope.Team,
 		Environment: scope.Environment,
 		Status:      deployment.Status,
-		Release:     deployment.Release,
+		Release:     release,
 		Deployment:  deployment.ID,
 		WorkflowID:  deployment.WorkflowID,
 		Reason:      deployment.Reason,
@@ -131,7 +139,7 @@ func (s *Server) resources(ctx context.Context, scope orchestrator.Scope, d orch
 		there[head.Node] = true
 		resources = append(resources, gen.ResourceStatus{
 			Name: head.Node, Engine: head.Engine, Definition: head.Definition, Version: head.Version,
-			Status: head.Status, Outputs: outputs,
+			Status: head.Status, StateRef: head.StateRef, Outputs: outputs,
 		})
 	}
 	if !d.Status.Final() && d.GraphDigest != "" {
@@ -140,7 +148,7 @@ func (s *Server) resources(ctx context.Context, scope orchestrator.Scope, d orch
 			return nil, err
 		}
 		for _, node := range graph.Nodes {
-			if !there[node.ID] {
+			if !there[node.ID] && d.About(node.ID) {
 				resources = append(resources, gen.ResourceStatus{
 					Name: node.ID, Engine: node.Engine, Definition: node.Definition, Version: node.Version,
 					Status: orchestrator.NodePending, Outputs: map[string]any{},

@@ -14,8 +14,8 @@ import (
 	"github.com/HatiCode/nestor/store"
 )
 
-// Records reads what workflows wrote, and writes environments. It is
-// orchestrator/registry's *Registry.
+// Records reads what workflows wrote, and writes environments and the states
+// that are to be adopted. It is orchestrator/registry's *Registry.
 type Records interface {
 	PutEnvironment(ctx context.Context, p store.Principal, e orchestrator.Environment, ifRevision int64) (int64, error)
 	GetEnvironment(ctx context.Context, name string) (orchestrator.Environment, int64, error)
@@ -30,6 +30,10 @@ type Records interface {
 	NodeStates(ctx context.Context, deployment string) ([]orchestrator.NodeRun, error)
 	Heads(ctx context.Context, s orchestrator.Scope) ([]orchestrator.NodeHead, error)
 	Outputs(ctx context.Context, head orchestrator.NodeHead) ([]registry.OutputValue, error)
+	Scope(ctx context.Context, s orchestrator.Scope) (registry.ScopeState, error)
+	Requested(ctx context.Context, s orchestrator.Scope, request string) (bool, error)
+	PutSource(ctx context.Context, s orchestrator.Scope, request string, source registry.Source) (created bool, err error)
+	DropSource(ctx context.Context, s orchestrator.Scope, request string) error
 	Applications(ctx context.Context, team string) ([]orchestrator.Scope, error)
 	GetGraph(ctx context.Context, digest string) (composer.Graph, error)
 	Logs(ctx context.Context, deployment, node string, after int64) ([]registry.LogChunk, error)

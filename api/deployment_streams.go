@@ -5,10 +5,14 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/HatiCode/nestor/api/gen"
+	"github.com/HatiCode/nestor/api/problem"
+	"github.com/HatiCode/nestor/internal/suggest"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/registry"
 	"github.com/HatiCode/nestor/store"
@@ -119,10 +123,46 @@ func (s *Server) untilFinal(
 	}
 }
 
+// hasNode refuses a node that a deployment has nothing to do with; its log would
+// be empty for ever. Before the graph is fixed, any node may come.
+func (s *Server) hasNode(ctx context.Context, d orchestrator.Deployment, node string) error {
+	if node == "" || d.GraphDigest == "" && d.PreviousGraphDigest == "" {
+		return nil
+	}
+	var names []string
+	for _, digest := range []string{d.GraphDigest, d.PreviousGraphDigest} {
+		if digest == "" {
+			continue
+		}
+		graph, err := s.d.Records.GetGraph(ctx, digest)
+		if err != nil {
+			return err
+		}
+		if _, found := graph.Node(node); found {
+			return nil
+		}
+		for _, n := range graph.Nodes {
+			names = append(names, n.ID)
+		}
+	}
+	const most = 10
+	hint := "; it has " + strings.Join(names[:min(most, len(names))], ", ")
+	if len(names) > most {
+		hint += ", …"
+	}
+	if near, ok := suggest.Nearest(node, names); ok {
+		hint = fmt.Sprintf("; did you mean %q?", near)
+	}
+	return problem.New(problem.TypeNotFound, "deployment %s has no resource %q%s", d.ID, node, hint)
+}
+
 // GetDeploymentLogs implements GET /deployments/{…}/logs.
 func (s *Server) GetDeploymentLogs(ctx context.Context, r gen.GetDeploymentLogsRequestObject) (gen.GetDeploymentLogsResponseObject, error) {
 	deployment, err := s.d.Records.GetDeployment(ctx, deploymentID(r.Team, r.Application, r.Environment, r.N))
 	if err != nil {
+		return nil, err
+	}
+	if err := s.hasNode(ctx, deployment, r.Params.Node); err != nil {
 		return nil, err
 	}
 	after := max(r.Params.After, r.Params.LastEventID)

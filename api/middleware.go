@@ -19,12 +19,15 @@ import (
 
 	"github.com/HatiCode/nestor/api/auth"
 	"github.com/HatiCode/nestor/api/problem"
+	"github.com/HatiCode/nestor/orchestrator"
 )
 
 // Limits of a request.
 const (
 	maxBody        = 1 << 20
 	maxPublishBody = 8 << 20
+	// maxAdoptBody is a state and what stands beside it.
+	maxAdoptBody   = orchestrator.MaxAdoptedState + 4<<20
 	handlerTimeout = 30 * time.Second
 )
 
@@ -153,8 +156,13 @@ func (s *Server) principal(r *http.Request) (auth.Principal, error) {
 func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		limit := int64(maxBody)
-		if c.Request().Method == http.MethodPost && (c.Path() == "/api/v1/resources" || c.Path() == "/api/v1/resources/validate") {
-			limit = maxPublishBody
+		if c.Request().Method == http.MethodPost {
+			switch c.Path() {
+			case "/api/v1/resources", "/api/v1/resources/validate":
+				limit = maxPublishBody
+			case "/api/v1/adoptions":
+				limit = maxAdoptBody
+			}
 		}
 		if c.Request().ContentLength > limit {
 			// What is not read would have to be read before the next request.

@@ -138,6 +138,7 @@ func TestLogs(t *testing.T) {
 	write := func(name, text string) {
 		check(t, h.records.AppendLog(t.Context(), "w", "alpha/shop/staging/1", registry.LogChunk{Node: name, Attempt: 1, Text: text}))
 	}
+	// Logs of nodes that are in no graph can be there, but not be asked for.
 	write("web-app.cache", "another node\n")
 
 	live := h.follow(alphaToken, shopPath+"/logs?follow=true&node="+node, "LogChunk")
@@ -158,7 +159,7 @@ func TestLogs(t *testing.T) {
 		want  []int64
 	}{
 		"all":   {"", []int64{1, 2, 3, 4}},
-		"node":  {"?node=web-app.cache", []int64{2}},
+		"node":  {"?node=" + node, []int64{1, 3, 4}},
 		"after": {"?after=2", []int64{3, 4}},
 		"none":  {"?after=4", nil},
 	}
@@ -178,6 +179,12 @@ func TestLogs(t *testing.T) {
 		t.Errorf("followed after the end (-want +got):\n%s", diff)
 	}
 	h.get(alphaToken, shopPath+"/logs?follow=true", header{"Last-Event-ID", "4"}).want(http.StatusNoContent)
+	for _, query := range []string{"?node=web-app.databse", "?node=web-app.databse&follow=true"} {
+		p := h.get(alphaToken, shopPath+"/logs"+query).problem(http.StatusNotFound, problem.TypeNotFound)
+		if !strings.Contains(p.Detail, `has no resource "web-app.databse"; did you mean "web-app.database"?`) {
+			t.Errorf("%s: %s", query, p.Detail)
+		}
+	}
 }
 
 func TestCatalogEvents(t *testing.T) {

@@ -128,10 +128,10 @@ func (m Measurement) amount(value float64) string {
 
 // round keeps three digits or so.
 func round(d time.Duration) string {
-	switch {
-	case d > time.Second:
+	switch size := max(d, -d); {
+	case size > time.Second:
 		return d.Round(10 * time.Millisecond).String()
-	case d > time.Millisecond:
+	case size > time.Millisecond:
 		return d.Round(10 * time.Microsecond).String()
 	default:
 		return d.String()

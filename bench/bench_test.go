@@ -86,11 +86,12 @@ func TestPrint(t *testing.T) {
 		bench.Compare("good", 12*time.Millisecond, 10*time.Millisecond, 1.5, "x"),
 		bench.Compare("bad", 2*time.Second, time.Second, 1.5, ""),
 		bench.Compare("blind", time.Microsecond, 0, 1.5, "no rg"),
+		bench.AtMost("less than the floor", -63142219*time.Nanosecond, time.Second, ""),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []string{"WHAT", "ok", "OVER", "not measured"} {
+	for i, want := range []string{"WHAT", "ok", "OVER", "not measured", "-63.14ms"} {
 		if line := strings.Split(b.String(), "\n")[i]; !strings.Contains(line, want) {
 			t.Errorf("line %d does not say %q: %s", i, want, line)
 		}

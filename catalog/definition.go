@@ -4,8 +4,8 @@
 // primitives that a platform team publishes and product teams compose.
 //
 // It knows how to read, validate, digest, store, find and resolve definitions.
-// It does not know compositions, environments or engines' programs; an
-// implementation block is opaque to it beyond the files it names.
+// It does not know compositions, environments or engines' programs; of an
+// implementation it checks what can be said without them.
 package catalog
 
 import "time"
@@ -54,14 +54,22 @@ type Spec struct {
 // Implementation tells one engine how to realise the definition.
 type Implementation struct {
 	// Module is a directory beside the definition file, slash-separated and
-	// inside that file's directory; its files travel in the bundle.
+	// inside that file's directory; its files travel in the bundle. Terraform:
+	// a module; Pulumi: a program; Helm: a chart.
 	Module string `json:"module,omitempty"`
 	// Inputs maps a definition input to the name the module gives it; inputs
 	// that are not listed keep their name. Mapping to "" leaves one out.
 	Inputs map[string]string `json:"inputs,omitempty"`
 	// Outputs maps a definition output to the module's name for it.
 	Outputs map[string]string `json:"outputs,omitempty"`
-	// Settings are for the engine alone.
+	// Identity says how to find what an interrupted create may have made: the
+	// program's address of a resource (Terraform: "type.name" inside the module;
+	// Pulumi: "type::name") → the ID by which the engine imports it. An ID is a
+	// template over the inputs, such as "${inputs.bucket}". Helm and Crossplane
+	// name what they make beforehand and need none.
+	Identity map[string]string `json:"identity,omitempty"`
+	// Settings are for the engine alone; see HelmSettings, PulumiSettings and
+	// CrossplaneSettings.
 	Settings map[string]any `json:"settings,omitempty"`
 }
 

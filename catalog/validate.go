@@ -174,6 +174,7 @@ func checkImplementation(report Report, d Definition, engine string) {
 	}
 	checkMapping(report, at+".inputs", "input", implementation.Inputs, d.Spec.Inputs, true)
 	checkMapping(report, at+".outputs", "output", implementation.Outputs, d.Spec.Outputs, false)
+	implementationCheck{engine: engine, at: at, impl: implementation, spec: d.Spec, report: report}.run()
 }
 
 func checkModule(module string) (message, hint string) {

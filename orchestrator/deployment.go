@@ -16,6 +16,9 @@ const (
 	KindPromote  Kind = "promote"
 	KindRollback Kind = "rollback" // to an earlier release, after success
 	KindDestroy  Kind = "destroy"
+	// KindAdopt takes over into one node what exists already. It applies nothing,
+	// and the environment stays at its release.
+	KindAdopt Kind = "adopt"
 )
 
 // Status of a deployment.
@@ -109,7 +112,13 @@ type Deployment struct {
 	Error      string    `json:"error,omitempty"`
 	Residue    []Residue `json:"residue,omitempty"`
 	Promotion  string    `json:"promotion,omitempty"` // id of the promotion record behind it
+	// Adoption of a deployment of KindAdopt; its ChangeDigest covers this.
+	Adoption *Adoption `json:"adoption,omitempty"`
 }
+
+// About says whether the deployment may act on a node of its graph: an adoption
+// has one alone.
+func (d Deployment) About(node string) bool { return d.Adoption == nil || d.Adoption.Node == node }
 
 // DeploymentID builds a deployment's id.
 func DeploymentID(s Scope, n int64) string { return fmt.Sprintf("%s/%d", s, n) }

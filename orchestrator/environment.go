@@ -42,10 +42,16 @@ type EnvironmentSpec struct {
 	// SharedProviders are available beside Provider for any composition, such
 	// as "kubernetes". A definition of one of these is used as it is.
 	SharedProviders []string `json:"sharedProviders,omitempty"`
-	Cluster         string   `json:"cluster,omitempty"`
+	// Cluster is the one of Clusters that is used where a definition names none.
+	Cluster string `json:"cluster,omitempty"`
+	// Clusters that Helm and Crossplane reach, by name.
+	Clusters map[string]Cluster `json:"clusters,omitempty"`
 	// Engines that are enabled, in no order: the definition's order decides.
 	Engines []string `json:"engines"`
-	State   Backend  `json:"state,omitempty"`
+	// State is where Terraform keeps its state.
+	State Backend `json:"state,omitempty"`
+	// States says the same of other engines that keep one, by engine ("pulumi").
+	States map[string]Backend `json:"states,omitempty"`
 	// Credentials are set in the environment of engine processes: variable
 	// name → reference to a secret of the platform
 	// ("secret://env/NESTOR_CREDENTIAL_NAME", "secret://file/_platform/path").
@@ -62,6 +68,31 @@ type EnvironmentSpec struct {
 	// MaxInFlight bounds the steps of one deployment that run at once;
 	// 0 means 200, at most 500.
 	MaxInFlight int `json:"maxInFlight,omitempty"`
+}
+
+// StateOf is where an engine keeps its state.
+func (s EnvironmentSpec) StateOf(engine string) Backend {
+	if engine == EngineTerraform || engine == EngineFake {
+		return s.State
+	}
+	return s.States[engine]
+}
+
+// DefaultClusterNamespace is Cluster.Namespace where it is empty.
+const DefaultClusterNamespace = "{team}-{application}"
+
+// Cluster gives access to a Kubernetes cluster.
+type Cluster struct {
+	// Kubeconfig is a reference to a secret of the platform whose value is the
+	// content of a kubeconfig file.
+	Kubeconfig string `json:"kubeconfig,omitempty"`
+	// Context of the kubeconfig; empty means its current one.
+	Context string `json:"context,omitempty"`
+	// InCluster uses the service account of the worker's pod instead.
+	InCluster bool `json:"inCluster,omitempty"`
+	// Namespace for what names none; it may contain the placeholders "{team}",
+	// "{application}" and "{environment}". Empty means "{team}-{application}".
+	Namespace string `json:"namespace,omitempty"`
 }
 
 // Backend says where an engine keeps its state.

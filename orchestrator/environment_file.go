@@ -97,6 +97,8 @@ func (c environmentCheck) run() {
 	}
 	c.providers()
 	c.engines()
+	c.clusters()
+	c.states()
 	c.credentials()
 	c.shared()
 	c.bounds()

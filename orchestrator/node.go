@@ -34,7 +34,10 @@ type NodeHead struct {
 	Engine        string `json:"engine"`
 	EngineVersion string `json:"engineVersion,omitempty"`
 	// Address of the node's state in its backend, stored once.
-	Address          string  `json:"address"`
+	Address string `json:"address"`
+	// StateRef is where the state is when Address does not say it: what was
+	// adopted keeps its own name.
+	StateRef         string  `json:"stateRef,omitempty"`
 	Backend          Backend `json:"backend"`
 	Definition       string  `json:"definition"`
 	Version          string  `json:"version"`
@@ -48,6 +51,9 @@ type NodeHead struct {
 	// Intended is the graph whose inputs an engine was last asked to apply,
 	// while that has not succeeded. A head with no InputsRef was never whole.
 	Intended string `json:"intended,omitempty"`
+	// Adopting says that Intended was an adoption, which brought the node's
+	// state along and has not succeeded (yet).
+	Adopting bool `json:"adopting,omitempty"`
 	// LastDeployment that acted on it.
 	LastDeployment string `json:"lastDeployment"`
 	// Fence grows by one with each attempt to act; a write by an older fence
@@ -78,6 +84,8 @@ const (
 	StepObserve StepAction = "observe" // rollback: find out what is there
 	StepRestore StepAction = "restore" // rollback: make it as the previous graph says
 	StepDestroy StepAction = "destroy" // destroy what this deployment created, or everything
+	StepAdopt   StepAction = "adopt"   // take over what exists already, and change nothing of it
+	StepForget  StepAction = "forget"  // rollback: let go again what this deployment adopted
 )
 
 // NodeRun is one attempt of one step, written before the engine acts.

@@ -6,20 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-)
 
-// The roles that a worker can take.
-const (
-	// RoleControl serves workflows and the activities that write records.
-	RoleControl = "control"
-	// RoleTerraform and RoleFake serve the queue of that engine.
-	RoleTerraform = "terraform"
-	RoleFake      = "fake"
+	"github.com/HatiCode/nestor/workers/admission"
 )
 
 // Config of a worker process. FromEnv reads it.
@@ -30,8 +22,12 @@ type Config struct {
 	TemporalNamespace string
 	// Roles that this process takes; it needs only their programs.
 	Roles []string
-	// Slots bounds the steps of one engine that run at once in this process.
+	// Slots bounds the steps of each engine that run at once in this process; 0
+	// leaves that to Admission alone.
 	Slots int
+	// Admission by memory and CPU, for roles that serve an engine. A role that
+	// is not in it is bounded by Slots.
+	Admission map[string]Admission
 	// SecretsDir holds a directory for each team, named after it, and
 	// "_platform", with the files behind "secret://file/…"; empty: none.
 	SecretsDir string
@@ -67,7 +63,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	var errs []error
 	var err error
-	if c.Slots, err = positive(getenv("NESTOR_SLOTS"), 2*runtime.NumCPU()); err != nil {
+	if c.Slots, err = positive(getenv("NESTOR_SLOTS"), 0); err != nil {
 		errs = append(errs, fmt.Errorf("NESTOR_SLOTS: %w", err))
 	}
 	if c.LogRetention, err = duration(getenv("NESTOR_LOG_RETENTION"), DefaultLogRetention); err != nil {
@@ -82,11 +78,14 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if len(c.Roles) == 0 {
 		errs = append(errs, errors.New("NESTOR_QUEUES names no queue"))
 	}
-	known := []string{RoleControl, RoleTerraform, RoleFake}
+	known := RoleNames()
 	for _, role := range c.Roles {
 		if !slices.Contains(known, role) {
 			errs = append(errs, fmt.Errorf("NESTOR_QUEUES: %q is unknown; expected some of %s", role, strings.Join(known, ", ")))
 		}
+	}
+	if c.Admission, err = admissions(getenv, c.Roles, c.Slots, admission.ThisMachine()); err != nil {
+		errs = append(errs, err)
 	}
 	return c, errors.Join(errs...)
 }

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -22,13 +23,11 @@ import (
 
 	"github.com/HatiCode/nestor/activities"
 	"github.com/HatiCode/nestor/activities/bundle"
-	"github.com/HatiCode/nestor/activities/engine"
-	"github.com/HatiCode/nestor/activities/engine/fake"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
-	"github.com/HatiCode/nestor/activities/engine/terraform"
 	"github.com/HatiCode/nestor/activities/secret"
 	"github.com/HatiCode/nestor/internal/records"
 	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/workers/admission"
 	"github.com/HatiCode/nestor/workflows"
 )
 
@@ -48,6 +47,9 @@ const (
 	stopTimeout = 10 * time.Second
 	// pruneEvery is how often old logs are looked for.
 	pruneEvery = time.Hour
+	// sourceRetention is how long a state waits for the adoption that it was
+	// handed in for.
+	sourceRetention = 24 * time.Hour
 )
 
 // Run serves until the context ends, then stops cleanly. ready is called once
@@ -70,8 +72,9 @@ func Run(ctx context.Context, c Config, logger *slog.Logger, ready func()) (err 
 			w.Stop()
 		}
 	}()
+	build := builder{config: c, temporal: temporal, records: opened, pool: admission.NewPool(admission.ThisMachine()), logger: logger}
 	for _, role := range c.Roles {
-		w, err := newWorker(ctx, c, role, temporal, opened)
+		w, err := build.worker(role)
 		if err != nil {
 			return fmt.Errorf("role %s: %w", role, err)
 		}
@@ -79,7 +82,6 @@ func Run(ctx context.Context, c Config, logger *slog.Logger, ready func()) (err 
 			return fmt.Errorf("role %s: start: %w", role, err)
 		}
 		started = append(started, w)
-		logger.Info("serving", "role", role)
 	}
 	ready()
 	prune(ctx, c, opened, logger)
@@ -106,41 +108,83 @@ func dial(ctx context.Context, c Config, logger *slog.Logger) (client.Client, er
 	}
 }
 
-func newWorker(ctx context.Context, c Config, role string, t client.Client, r *records.Records) (worker.Worker, error) {
-	if role == RoleControl {
-		w := worker.New(t, contract.QueueControl, options(c.Slots*4))
-		workflows.Register(w)
-		(&activities.Control{Registry: r.Registry, Compiler: r.Compiler, Temporal: t, Queues: t}).Register(w)
-		return w, nil
+// builder makes the workers of the roles.
+type builder struct {
+	config   Config
+	temporal client.Client
+	records  *records.Records
+	pool     *admission.Pool
+	logger   *slog.Logger
+}
+
+func (b builder) worker(name string) (worker.Worker, error) {
+	if name == RoleControl {
+		return b.control(), nil
 	}
-	steps, err := newSteps(c, role, r)
+	r, known := findRole(name)
+	if !known {
+		return nil, fmt.Errorf("unknown; expected one of %s", strings.Join(RoleNames(), ", "))
+	}
+	steps, err := b.steps(r)
 	if err != nil {
 		return nil, err
 	}
-	o := options(c.Slots)
+	queue, err := b.queue(r)
+	if err != nil {
+		return nil, err
+	}
+	o := options()
+	if o.Tuner, err = queue.Tuner(); err != nil {
+		return nil, err
+	}
 	// It runs no workflows, and asks for them all the same: so that it is seen to
 	// be there while its slots are all taken, when it asks for no activity.
 	o.MaxConcurrentWorkflowTaskPollers = 2
-	w := worker.New(t, contract.EngineQueue(role), o)
+	w := worker.New(b.temporal, contract.EngineQueue(r.name), o)
 	steps.Register(w)
-	return w, ctx.Err()
+	return w, nil
 }
 
-func options(slots int) worker.Options {
-	return worker.Options{
-		MaxConcurrentActivityExecutionSize:      slots,
-		MaxConcurrentActivityTaskPollers:        pollers,
-		MaxConcurrentWorkflowTaskPollers:        pollers,
-		StickyScheduleToStartTimeout:            stickyTimeout,
-		MaxHeartbeatThrottleInterval:            beat,
-		DefaultHeartbeatThrottleInterval:        beat,
-		WorkerStopTimeout:                       stopTimeout,
-		MaxConcurrentLocalActivityExecutionSize: 100,
+// control serves workflows and records. It waits for no engine's budget: its
+// activities are short writes, of which there is room for many.
+func (b builder) control() worker.Worker {
+	const least, perEngineSlot = 100, 4
+	o := options()
+	o.MaxConcurrentActivityExecutionSize = max(b.config.Slots*perEngineSlot, least)
+	o.MaxConcurrentLocalActivityExecutionSize = 100
+	w := worker.New(b.temporal, contract.QueueControl, o)
+	workflows.Register(w)
+	(&activities.Control{Registry: b.records.Registry, Compiler: b.records.Compiler, Temporal: b.temporal, Queues: b.temporal}).Register(w)
+	b.logger.Info("serving", "role", RoleControl)
+	return w
+}
+
+// queue admits the steps of a role, and says by what.
+func (b builder) queue(r role) (*admission.Queue, error) {
+	a, chosen := b.config.Admission[r.name]
+	if !chosen {
+		a.Budget.Slots = b.config.Slots
+		if a.Budget.Slots == 0 {
+			a.Budget.Slots = defaultSlots()
+		}
 	}
+	queue, err := admission.NewQueue(contract.EngineQueue(r.name), a.Budget, a.Weight, b.pool, b.logger)
+	if err != nil {
+		return nil, err
+	}
+	said := []any{"role", r.name, "stepsAtOnce", queue.MaxSlots()}
+	if a.Weight.Memory > 0 {
+		said = append(said, "memory", admission.Bytes(a.Budget.Memory), "stepMemory", admission.Bytes(a.Weight.Memory))
+	}
+	if a.Weight.CPU > 0 {
+		said = append(said, "cpu", a.Budget.CPU, "stepCPU", a.Weight.CPU)
+	}
+	b.logger.Info("serving", said...)
+	return queue, nil
 }
 
-func newSteps(c Config, role string, r *records.Records) (*activities.Steps, error) {
-	e, err := newEngine(c, role)
+func (b builder) steps(r role) (*activities.Steps, error) {
+	e, err := r.open(b.config)
 	if err != nil {
 		return nil, err
 	}
@@ -149,24 +193,26 @@ func newSteps(c Config, role string, r *records.Records) (*activities.Steps, err
 		return nil, fmt.Errorf("find out who this process is: %w", err)
 	}
 	return &activities.Steps{
-		Registry: r.Registry,
+		Registry: b.records.Registry,
 		Engine:   e,
-		Bundles:  bundle.NewCache(r.Catalog, filepath.Join(c.DataDir, "bundles")),
-		Secrets:  secret.New(os.LookupEnv, c.SecretsDir),
-		WorkDir:  filepath.Join(c.DataDir, "work"),
-		StateDir: filepath.Join(c.DataDir, "state"),
+		Bundles:  bundle.NewCache(b.records.Catalog, filepath.Join(b.config.DataDir, "bundles")),
+		Secrets:  secret.New(os.LookupEnv, b.config.SecretsDir),
+		WorkDir:  filepath.Join(b.config.DataDir, "work"),
+		StateDir: filepath.Join(b.config.DataDir, "state"),
 		Beat:     beat,
 		Lease:    lease,
 	}, nil
 }
 
-func newEngine(c Config, role string) (engine.Engine, error) {
-	if role == RoleFake {
-		return fake.New(fake.Config{Dir: filepath.Join(c.DataDir, "fake")})
+func options() worker.Options {
+	return worker.Options{
+		MaxConcurrentActivityTaskPollers: pollers,
+		MaxConcurrentWorkflowTaskPollers: pollers,
+		StickyScheduleToStartTimeout:     stickyTimeout,
+		MaxHeartbeatThrottleInterval:     beat,
+		DefaultHeartbeatThrottleInterval: beat,
+		WorkerStopTimeout:                stopTimeout,
 	}
-	return terraform.New(terraform.Config{
-		SearchPath: c.BinDirs, MirrorDir: c.MirrorDir, DataDir: c.DataDir, Grace: c.Grace,
-	})
 }
 
 // prune deletes old logs now and then, until the context ends.
@@ -182,6 +228,9 @@ func prune(ctx context.Context, c Config, r *records.Records, logger *slog.Logge
 			if n > 0 {
 				logger.Info("old logs deleted", "deployments", n)
 			}
+		}
+		if _, err := r.Registry.PruneSources(ctx, time.Now().Add(-sourceRetention)); err != nil && ctx.Err() == nil {
+			logger.Error("states of adoptions that never began could not be deleted", "error", err)
 		}
 		select {
 		case <-ctx.Done():

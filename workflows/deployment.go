@@ -56,6 +56,17 @@ type finished struct {
 	outcome walk.Outcome
 }
 
+// only leaves one node of a graph. What it needs is there already.
+func only(nodes []contract.GraphNode, id string) ([]contract.GraphNode, error) {
+	for _, n := range nodes {
+		if n.ID == id {
+			n.Dependencies = nil
+			return []contract.GraphNode{n}, nil
+		}
+	}
+	return nil, temporal.NewNonRetryableApplicationError("node "+id+" is not in the graph", contract.ErrorInvalid, nil)
+}
+
 func (d *deployment) setup(ctx workflow.Context) error {
 	d.root, _ = workflow.NewDisconnectedContext(ctx)
 	d.forward, d.cancelForward = workflow.WithCancel(d.root)
@@ -68,6 +79,11 @@ func (d *deployment) setup(ctx workflow.Context) error {
 	previous, err := loadGraph(d.root, d.in.PreviousGraphDigest)
 	if err != nil {
 		return err
+	}
+	if d.in.Kind == orchestrator.KindAdopt {
+		if target, err = only(target, d.in.Adopt); err != nil {
+			return err
+		}
 	}
 	d.nodes, d.gone = byID(target), byID(previous)
 	before := walkNodes(previous)

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
@@ -63,8 +64,11 @@ type Request struct {
 	Workspace string
 	// Bundle is a read-only directory with the definition's files.
 	Bundle string
+	// StateRef is where the node's state is when Address does not say it: the
+	// Observation.StateRef of an adoption. Empty for what Nestor made itself.
+	StateRef string
 	// Implementation is the definition's block for this engine.
-	Implementation map[string]any
+	Implementation catalog.Implementation
 	// Inputs by name, already of their declared types. Those listed in
 	// Unknown are absent here.
 	Inputs map[string]any
@@ -78,6 +82,10 @@ type Request struct {
 	Outputs []OutputSpec
 	// Backend is where state is kept, from the environment.
 	Backend orchestrator.Backend
+	// Cluster names the one of Clusters that is used where the definition names
+	// none; Clusters are the environment's, their credentials resolved.
+	Cluster  string
+	Clusters map[string]Cluster
 	// Env is added to the (otherwise minimal) environment of the program:
 	// credentials and settings, already resolved.
 	Env map[string]string
@@ -85,6 +93,18 @@ type Request struct {
 	Destroy bool
 	// Log takes the program's output as it appears. It is never nil.
 	Log io.Writer
+}
+
+// Cluster is a Kubernetes cluster as an environment gives access to it.
+type Cluster struct {
+	// Kubeconfig is the content of a kubeconfig file; empty with InCluster.
+	Kubeconfig []byte
+	// Context of the kubeconfig; empty means its current one.
+	Context string
+	// InCluster uses the worker's own service account.
+	InCluster bool
+	// Namespace for what names none.
+	Namespace string
 }
 
 // OutputSpec is a declared output.
@@ -108,6 +128,8 @@ type Observation struct {
 	// could record it: each may or may not be there. Exists is true then, since
 	// unknown is never absent.
 	Uncertain []string
+	// StateRef of the state that was read; see Request.StateRef.
+	StateRef string
 }
 
 // Preview is what would change. Changes are ordered by address.
@@ -130,6 +152,31 @@ type Result struct {
 	Outputs map[string]any
 	Serial  int64
 	Lineage string
+}
+
+// Adopter is an engine that can take over what already exists.
+type Adopter interface {
+	// Adopt makes what source describes the node's state, without changing a
+	// resource. It fails with class Rejected when the node has a state already
+	// and with Invalid when the source is none of this engine or does not fit
+	// the definition. Adopting the same source again succeeds, also when an
+	// attempt before was cut off anywhere.
+	Adopt(ctx context.Context, req Request, source Source) (Observation, error)
+	// Forget drops the node's state, and what Adopt took over with it, without
+	// changing a resource. Forgetting what is not there succeeds.
+	Forget(ctx context.Context, req Request) error
+}
+
+// Source is what Adopt takes over.
+type Source struct {
+	// State is the content of an existing state: a Terraform state (version 4)
+	// or an exported Pulumi stack. Nil for engines that keep none in a file.
+	State []byte
+	// Ref names what exists otherwise: "<namespace>/<release>" for Helm.
+	Ref string
+	// Moves map an address in State to the one in the definition's
+	// implementation, where they differ.
+	Moves map[string]string
 }
 
 // Class sorts errors by what can be done about them.

@@ -23,6 +23,39 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Adoption What a deployment of kind `adopt` takes over.
+type Adoption = orchestrator.Adoption
+
+// AdoptionRequest Exactly one of `state` and `reference` is needed.
+type AdoptionRequest struct {
+	// AllowChanges Accept that the next apply changes something.
+	AllowChanges bool `json:"allowChanges,omitempty"`
+
+	// Application A DNS label.
+	Application Name `json:"application"`
+
+	// Environment A DNS label.
+	Environment Name `json:"environment"`
+
+	// Moves An address in the state to the one in the definition, where they differ.
+	Moves map[string]string `json:"moves,omitempty"`
+
+	// Node The node's id, such as `web-app.database`.
+	Node string `json:"node"`
+
+	// Reference `<namespace>/<release>` of a Helm release.
+	Reference string `json:"reference,omitempty"`
+
+	// Release The release's digest, or a prefix of at least 12 hexadecimal digits that only one has. A destroy has none.
+	Release ReleaseDigest `json:"release"`
+
+	// State A Terraform state (version 4) or an exported Pulumi stack, at most 8 MiB.
+	State json.RawMessage `json:"state,omitempty"`
+
+	// Team A DNS label.
+	Team Name `json:"team"`
+}
+
 // Any Any JSON value.
 type Any = any
 
@@ -46,7 +79,7 @@ type ApplicationStatus struct {
 	// Reason A sentence about the status where it needs one: why it waits, what failed first.
 	Reason *string `json:"reason,omitempty"`
 
-	// Release Digest of the deployment's release; empty after a destroy.
+	// Release Digest of the deployment's release; empty after a destroy. An adoption leaves what was there.
 	Release string `json:"release"`
 
 	// Residue What was left behind and could not be taken back.
@@ -98,6 +131,9 @@ type Change = orchestrator.Change
 
 // Claim defines model for Claim.
 type Claim = composer.Claim
+
+// Cluster defines model for Cluster.
+type Cluster = orchestrator.Cluster
 
 // Composition defines model for Composition.
 type Composition = composer.Composition
@@ -384,8 +420,11 @@ type ResourceStatus struct {
 	// Name The node's id.
 	Name    string         `json:"name"`
 	Outputs map[string]any `json:"outputs"`
-	Status  NodeStatus     `json:"status"`
-	Version string         `json:"version"`
+
+	// StateRef Where its state is, if it was adopted under a name of its own.
+	StateRef string     `json:"stateRef,omitempty"`
+	Status   NodeStatus `json:"status"`
+	Version  string     `json:"version"`
 }
 
 // ResourceValidation defines model for ResourceValidation.
@@ -486,6 +525,12 @@ type DecisionBody = Decision
 
 // DefinitionSourceBody defines model for DefinitionSourceBody.
 type DefinitionSourceBody = DefinitionSource
+
+// CreateAdoptionParams defines parameters for CreateAdoption.
+type CreateAdoptionParams struct {
+	// IdempotencyKey A key of the caller's choice, such as a UUID; a repeated request with it is accepted once.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListApplicationsParams defines parameters for ListApplications.
 type ListApplicationsParams struct {
@@ -739,6 +784,9 @@ type DeprecateResourceVersionJSONBody struct {
 	Message string `json:"message"`
 }
 
+// CreateAdoptionJSONRequestBody defines body for CreateAdoption for application/json ContentType.
+type CreateAdoptionJSONRequestBody = AdoptionRequest
+
 // ApplyCompositionJSONRequestBody defines body for ApplyComposition for application/json ContentType.
 type ApplyCompositionJSONRequestBody ApplyCompositionJSONBody
 
@@ -848,6 +896,40 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// CreateAdoptionWithBody Take over what exists already
+	//
+	// Takes an existing Terraform state (version 4), an exported Pulumi stack or
+	// a Helm release over into one node of a release, in a deployment of kind
+	// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
+	// behind, if the next apply would change something, unless `allowChanges`
+	// accepts that. What is deployed in the environment stays as it is.
+	//
+	// The state is kept encrypted until the deployment is over, and is in no
+	// record, log or workflow. Repeat a request whose answer was lost with the
+	// same `Idempotency-Key`: it is accepted once.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/adoptions (the `CreateAdoption` operationId).
+	CreateAdoptionWithBody(ctx context.Context, params *CreateAdoptionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateAdoption Take over what exists already
+	//
+	// Takes an existing Terraform state (version 4), an exported Pulumi stack or
+	// a Helm release over into one node of a release, in a deployment of kind
+	// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
+	// behind, if the next apply would change something, unless `allowChanges`
+	// accepts that. What is deployed in the environment stays as it is.
+	//
+	// The state is kept encrypted until the deployment is over, and is in no
+	// record, log or workflow. Repeat a request whose answer was lost with the
+	// same `Idempotency-Key`: it is accepted once.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/adoptions (the `CreateAdoption` operationId).
+	CreateAdoption(ctx context.Context, params *CreateAdoptionParams, body CreateAdoptionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListApplications List a team's applications
 	//
@@ -1246,6 +1328,60 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// CreateAdoptionWithBody Take over what exists already
+//
+// Takes an existing Terraform state (version 4), an exported Pulumi stack or
+// a Helm release over into one node of a release, in a deployment of kind
+// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
+// behind, if the next apply would change something, unless `allowChanges`
+// accepts that. What is deployed in the environment stays as it is.
+//
+// The state is kept encrypted until the deployment is over, and is in no
+// record, log or workflow. Repeat a request whose answer was lost with the
+// same `Idempotency-Key`: it is accepted once.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/adoptions (the `CreateAdoption` operationId).
+func (c *Client) CreateAdoptionWithBody(ctx context.Context, params *CreateAdoptionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAdoptionRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateAdoption Take over what exists already
+//
+// Takes an existing Terraform state (version 4), an exported Pulumi stack or
+// a Helm release over into one node of a release, in a deployment of kind
+// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
+// behind, if the next apply would change something, unless `allowChanges`
+// accepts that. What is deployed in the environment stays as it is.
+//
+// The state is kept encrypted until the deployment is over, and is in no
+// record, log or workflow. Repeat a request whose answer was lost with the
+// same `Idempotency-Key`: it is accepted once.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/adoptions (the `CreateAdoption` operationId).
+func (c *Client) CreateAdoption(ctx context.Context, params *CreateAdoptionParams, body CreateAdoptionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateAdoptionRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ListApplications List a team's applications
@@ -2144,6 +2280,61 @@ func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewCreateAdoptionRequest calls the generic CreateAdoption builder with application/json body
+func NewCreateAdoptionRequest(server string, params *CreateAdoptionParams, body CreateAdoptionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateAdoptionRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateAdoptionRequestWithBody constructs an http.Request for the CreateAdoption method, with any body, and a specified content type
+func NewCreateAdoptionRequestWithBody(server string, params *CreateAdoptionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/adoptions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
 }
 
 // NewListApplicationsRequest constructs an http.Request for the ListApplications method
@@ -4241,6 +4432,40 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// CreateAdoptionWithBodyWithResponse Take over what exists already
+	//
+	// Takes an existing Terraform state (version 4), an exported Pulumi stack or
+	// a Helm release over into one node of a release, in a deployment of kind
+	// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
+	// behind, if the next apply would change something, unless `allowChanges`
+	// accepts that. What is deployed in the environment stays as it is.
+	//
+	// The state is kept encrypted until the deployment is over, and is in no
+	// record, log or workflow. Repeat a request whose answer was lost with the
+	// same `Idempotency-Key`: it is accepted once.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/adoptions (the `CreateAdoption` operationId).
+	CreateAdoptionWithBodyWithResponse(ctx context.Context, params *CreateAdoptionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAdoptionResponse, error)
+
+	// CreateAdoptionWithResponse Take over what exists already
+	//
+	// Takes an existing Terraform state (version 4), an exported Pulumi stack or
+	// a Helm release over into one node of a release, in a deployment of kind
+	// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
+	// behind, if the next apply would change something, unless `allowChanges`
+	// accepts that. What is deployed in the environment stays as it is.
+	//
+	// The state is kept encrypted until the deployment is over, and is in no
+	// record, log or workflow. Repeat a request whose answer was lost with the
+	// same `Idempotency-Key`: it is accepted once.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/adoptions (the `CreateAdoption` operationId).
+	CreateAdoptionWithResponse(ctx context.Context, params *CreateAdoptionParams, body CreateAdoptionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAdoptionResponse, error)
+
 	// ListApplicationsWithResponse List a team's applications
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -4690,6 +4915,61 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadinessWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetReadinessResponse, error)
+}
+
+// CreateAdoptionResponse202Headers the declared response headers of an HTTP 202 response for CreateAdoption
+type CreateAdoptionResponse202Headers struct {
+	Location *string
+}
+
+type CreateAdoptionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *DeployAccepted
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *CreateAdoptionResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r CreateAdoptionResponse) GetJSON202() *DeployAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateAdoptionResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateAdoptionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateAdoptionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateAdoptionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateAdoptionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type ListApplicationsResponse struct {
@@ -6579,6 +6859,52 @@ func (r GetReadinessResponse) ContentType() string {
 	return ""
 }
 
+// CreateAdoptionWithBodyWithResponse Take over what exists already
+//
+// Takes an existing Terraform state (version 4), an exported Pulumi stack or
+// a Helm release over into one node of a release, in a deployment of kind
+// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
+// behind, if the next apply would change something, unless `allowChanges`
+// accepts that. What is deployed in the environment stays as it is.
+//
+// The state is kept encrypted until the deployment is over, and is in no
+// record, log or workflow. Repeat a request whose answer was lost with the
+// same `Idempotency-Key`: it is accepted once.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/adoptions (the `CreateAdoption` operationId).
+func (c *ClientWithResponses) CreateAdoptionWithBodyWithResponse(ctx context.Context, params *CreateAdoptionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAdoptionResponse, error) {
+	rsp, err := c.CreateAdoptionWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAdoptionResponse(rsp)
+}
+
+// CreateAdoptionWithResponse Take over what exists already
+//
+// Takes an existing Terraform state (version 4), an exported Pulumi stack or
+// a Helm release over into one node of a release, in a deployment of kind
+// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
+// behind, if the next apply would change something, unless `allowChanges`
+// accepts that. What is deployed in the environment stays as it is.
+//
+// The state is kept encrypted until the deployment is over, and is in no
+// record, log or workflow. Repeat a request whose answer was lost with the
+// same `Idempotency-Key`: it is accepted once.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/adoptions (the `CreateAdoption` operationId).
+func (c *ClientWithResponses) CreateAdoptionWithResponse(ctx context.Context, params *CreateAdoptionParams, body CreateAdoptionJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAdoptionResponse, error) {
+	rsp, err := c.CreateAdoption(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateAdoptionResponse(rsp)
+}
+
 // ListApplicationsWithResponse List a team's applications
 //
 // Returns a wrapper object for the known response body format(s).
@@ -7327,6 +7653,52 @@ func (c *ClientWithResponses) GetReadinessWithResponse(ctx context.Context, reqE
 		return nil, err
 	}
 	return ParseGetReadinessResponse(rsp)
+}
+
+// ParseCreateAdoptionResponse parses an HTTP response from a CreateAdoptionWithResponse call
+func ParseCreateAdoptionResponse(rsp *http.Response) (*CreateAdoptionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateAdoptionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest DeployAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers CreateAdoptionResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
 }
 
 // ParseListApplicationsResponse parses an HTTP response from a ListApplicationsWithResponse call

@@ -22,6 +22,39 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Adoption What a deployment of kind `adopt` takes over.
+type Adoption = orchestrator.Adoption
+
+// AdoptionRequest Exactly one of `state` and `reference` is needed.
+type AdoptionRequest struct {
+	// AllowChanges Accept that the next apply changes something.
+	AllowChanges bool `json:"allowChanges,omitempty"`
+
+	// Application A DNS label.
+	Application Name `json:"application"`
+
+	// Environment A DNS label.
+	Environment Name `json:"environment"`
+
+	// Moves An address in the state to the one in the definition, where they differ.
+	Moves map[string]string `json:"moves,omitempty"`
+
+	// Node The node's id, such as `web-app.database`.
+	Node string `json:"node"`
+
+	// Reference `<namespace>/<release>` of a Helm release.
+	Reference string `json:"reference,omitempty"`
+
+	// Release The release's digest, or a prefix of at least 12 hexadecimal digits that only one has. A destroy has none.
+	Release ReleaseDigest `json:"release"`
+
+	// State A Terraform state (version 4) or an exported Pulumi stack, at most 8 MiB.
+	State json.RawMessage `json:"state,omitempty"`
+
+	// Team A DNS label.
+	Team Name `json:"team"`
+}
+
 // Any Any JSON value.
 type Any = any
 
@@ -45,7 +78,7 @@ type ApplicationStatus struct {
 	// Reason A sentence about the status where it needs one: why it waits, what failed first.
 	Reason string `json:"reason,omitempty"`
 
-	// Release Digest of the deployment's release; empty after a destroy.
+	// Release Digest of the deployment's release; empty after a destroy. An adoption leaves what was there.
 	Release string `json:"release"`
 
 	// Residue What was left behind and could not be taken back.
@@ -97,6 +130,9 @@ type Change = orchestrator.Change
 
 // Claim defines model for Claim.
 type Claim = composer.Claim
+
+// Cluster defines model for Cluster.
+type Cluster = orchestrator.Cluster
 
 // Composition defines model for Composition.
 type Composition = composer.Composition
@@ -383,8 +419,11 @@ type ResourceStatus struct {
 	// Name The node's id.
 	Name    string         `json:"name"`
 	Outputs map[string]any `json:"outputs"`
-	Status  NodeStatus     `json:"status"`
-	Version string         `json:"version"`
+
+	// StateRef Where its state is, if it was adopted under a name of its own.
+	StateRef string     `json:"stateRef,omitempty"`
+	Status   NodeStatus `json:"status"`
+	Version  string     `json:"version"`
 }
 
 // ResourceValidation defines model for ResourceValidation.
@@ -485,6 +524,12 @@ type DecisionBody = Decision
 
 // DefinitionSourceBody defines model for DefinitionSourceBody.
 type DefinitionSourceBody = DefinitionSource
+
+// CreateAdoptionParams defines parameters for CreateAdoption.
+type CreateAdoptionParams struct {
+	// IdempotencyKey A key of the caller's choice, such as a UUID; a repeated request with it is accepted once.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
 
 // ListApplicationsParams defines parameters for ListApplications.
 type ListApplicationsParams struct {
@@ -738,6 +783,9 @@ type DeprecateResourceVersionJSONBody struct {
 	Message string `json:"message"`
 }
 
+// CreateAdoptionJSONRequestBody defines body for CreateAdoption for application/json ContentType.
+type CreateAdoptionJSONRequestBody = AdoptionRequest
+
 // ApplyCompositionJSONRequestBody defines body for ApplyComposition for application/json ContentType.
 type ApplyCompositionJSONRequestBody ApplyCompositionJSONBody
 
@@ -776,6 +824,9 @@ type DeprecateResourceVersionJSONRequestBody DeprecateResourceVersionJSONBody
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// CreateAdoption Take over what exists already
+	// (POST /api/v1/adoptions)
+	CreateAdoption(ctx echo.Context, params CreateAdoptionParams) error
 	// ListApplications List a team's applications
 	// (GET /api/v1/applications)
 	ListApplications(ctx echo.Context, params ListApplicationsParams) error
@@ -895,6 +946,35 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// CreateAdoption converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateAdoption(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAdoptionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateAdoption(ctx, params)
+	return err
 }
 
 // ListApplications converts echo context to params.
@@ -2055,6 +2135,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/v1/plans/:id", wrapper.GetPlan, options.OperationMiddlewares["getPlan"]...)
 	router.GET(options.BaseURL+"/api/v1/deployments", wrapper.ListDeployments, options.OperationMiddlewares["listDeployments"]...)
 	router.POST(options.BaseURL+"/api/v1/deployments", wrapper.CreateDeployment, options.OperationMiddlewares["createDeployment"]...)
+	router.POST(options.BaseURL+"/api/v1/adoptions", wrapper.CreateAdoption, options.OperationMiddlewares["createAdoption"]...)
 	router.GET(options.BaseURL+"/api/v1/deployments/:team/:application/:environment/:n", wrapper.GetDeployment, options.OperationMiddlewares["getDeployment"]...)
 	router.GET(options.BaseURL+"/api/v1/deployments/:team/:application/:environment/:n/events", wrapper.StreamDeploymentEvents, options.OperationMiddlewares["streamDeploymentEvents"]...)
 	router.GET(options.BaseURL+"/api/v1/deployments/:team/:application/:environment/:n/nodes", wrapper.ListDeploymentNodes, options.OperationMiddlewares["listDeploymentNodes"]...)
@@ -2082,6 +2163,54 @@ type EventStreamTextEventStreamResponse struct {
 }
 
 type ProblemAnswerApplicationProblemPlusJSONResponse Problem
+
+type CreateAdoptionRequestObject struct {
+	Params CreateAdoptionParams
+	Body   *CreateAdoptionJSONRequestBody
+}
+
+type CreateAdoptionResponseObject interface {
+	VisitCreateAdoptionResponse(w http.ResponseWriter) error
+}
+
+type CreateAdoption202ResponseHeaders struct {
+	Location string
+}
+
+type CreateAdoption202JSONResponse struct {
+	Body    DeployAccepted
+	Headers CreateAdoption202ResponseHeaders
+}
+
+func (response CreateAdoption202JSONResponse) VisitCreateAdoptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateAdoptiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateAdoptiondefaultApplicationProblemPlusJSONResponse) VisitCreateAdoptionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type ListApplicationsRequestObject struct {
 	Params ListApplicationsParams
@@ -3823,6 +3952,9 @@ func (response GetReadiness503JSONResponse) VisitGetReadinessResponse(w http.Res
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// CreateAdoption Take over what exists already
+	// (POST /api/v1/adoptions)
+	CreateAdoption(ctx context.Context, request CreateAdoptionRequestObject) (CreateAdoptionResponseObject, error)
 	// ListApplications List a team's applications
 	// (GET /api/v1/applications)
 	ListApplications(ctx context.Context, request ListApplicationsRequestObject) (ListApplicationsResponseObject, error)
@@ -3949,6 +4081,54 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// CreateAdoption operation middleware
+func (sh *strictHandler) CreateAdoption(ctx echo.Context, params CreateAdoptionParams) error {
+	var request CreateAdoptionRequestObject
+
+	request.Params = params
+
+	var body CreateAdoptionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateAdoption(ctx.Request().Context(), request.(CreateAdoptionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateAdoption")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateAdoptionResponseObject); ok {
+		return validResponse.VisitCreateAdoptionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ListApplications operation middleware

@@ -15,11 +15,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
@@ -33,6 +35,7 @@ import (
 	"github.com/HatiCode/nestor/internal/records"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/compile"
+	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/orchestrator/registry"
 	"github.com/HatiCode/nestor/store"
 )
@@ -46,6 +49,10 @@ const (
 	instance    = "it"
 )
 
+// ManySlots lets so many steps of each engine run at once; the fake engine's take
+// nothing.
+const ManySlots = "NESTOR_SLOTS=500"
+
 // Platform is a running one.
 type Platform struct {
 	*records.Records
@@ -58,9 +65,9 @@ type Platform struct {
 	output  *os.File
 }
 
-// Start runs `bin/nestor dev` in dir, with a worker for the roles, and waits
-// until it is ready.
-func Start(ctx context.Context, bin, dir, roles string) (p *Platform, err error) {
+// Start runs `bin/nestor dev` in dir, with a worker for the roles and further
+// variables, and waits until it is ready.
+func Start(ctx context.Context, bin, dir, roles string, variables ...string) (p *Platform, err error) {
 	p = &Platform{ended: make(chan error, 1)}
 	defer func() {
 		if err != nil {
@@ -74,7 +81,8 @@ func Start(ctx context.Context, bin, dir, roles string) (p *Platform, err error)
 	command := exec.Command(filepath.Join(bin, "nestor"), "dev", //nolint:gosec,noctx // our own program; Stop ends it
 		"--data-dir", data, "--api-port", "0", "--temporal-port", "0", "--ui-port", "0")
 	command.Dir, command.Stdout, command.Stderr = dir, p.output, p.output
-	command.Env = environ("NESTOR_CONFIG="+filepath.Join(dir, "config.yaml"), "NESTOR_QUEUES="+roles, "NESTOR_SLOTS=500")
+	command.Env = environ("NESTOR_CONFIG="+filepath.Join(dir, "config.yaml"), "NESTOR_QUEUES="+roles)
+	command.Env = append(command.Env, variables...)
 	if err := command.Start(); err != nil {
 		return p, err
 	}
@@ -159,10 +167,18 @@ func (p *Platform) Stop() error {
 
 // Enable creates the environment, with these engines.
 func (p *Platform) Enable(ctx context.Context, maxInFlight int, engines ...string) error {
+	return p.Environment(ctx, func(spec *orchestrator.EnvironmentSpec) {
+		spec.Engines, spec.MaxInFlight = engines, maxInFlight
+	})
+}
+
+// Environment creates it; complete says what it has beside its provider.
+func (p *Platform) Environment(ctx context.Context, complete func(*orchestrator.EnvironmentSpec)) error {
+	spec := orchestrator.EnvironmentSpec{Provider: Provider}
+	complete(&spec)
 	_, err := p.Registry.PutEnvironment(ctx, principal, orchestrator.Environment{
 		APIVersion: orchestrator.APIVersion, Kind: orchestrator.KindEnvironment,
-		Metadata: orchestrator.EnvironmentMetadata{Name: Environment},
-		Spec:     orchestrator.EnvironmentSpec{Provider: Provider, Engines: engines, MaxInFlight: maxInFlight},
+		Metadata: orchestrator.EnvironmentMetadata{Name: Environment}, Spec: spec,
 	}, -1)
 	return err
 }
@@ -225,6 +241,42 @@ func (p *Platform) Succeed(ctx context.Context, id string) (orchestrator.Deploym
 			return d, err
 		}
 	}
+}
+
+// StepTime adds up how long the steps of a deployment were at work.
+func (p *Platform) StepTime(ctx context.Context, id string) (time.Duration, error) {
+	events, err := p.Events(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	began := map[string]time.Time{}
+	var sum time.Duration
+	for _, event := range events {
+		switch event.Type {
+		case orchestrator.EventNodeStart:
+			began[event.Node] = event.Time
+		case orchestrator.EventNodeDone:
+			sum += event.Time.Sub(began[event.Node])
+		default:
+		}
+	}
+	return sum, nil
+}
+
+// WorkerPID asks Temporal which process serves workflows, as the identity of its
+// pollers says, and leaves out those that are no more.
+func (p *Platform) WorkerPID(ctx context.Context, dead map[int]bool) (int, error) {
+	description, err := p.Temporal.DescribeTaskQueue(ctx, contract.QueueControl, enums.TASK_QUEUE_TYPE_WORKFLOW)
+	if err != nil {
+		return 0, err
+	}
+	for _, poller := range description.GetPollers() {
+		text, _, _ := strings.Cut(poller.GetIdentity(), "@")
+		if pid, err := strconv.Atoi(text); err == nil && !dead[pid] {
+			return pid, nil
+		}
+	}
+	return 0, errors.New("no worker serves the control queue")
 }
 
 // Events of a deployment, in order.

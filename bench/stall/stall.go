@@ -11,19 +11,14 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
-
-	"go.temporal.io/api/enums/v1"
 
 	"github.com/HatiCode/nestor/bench"
 	"github.com/HatiCode/nestor/bench/live"
 	"github.com/HatiCode/nestor/bench/walk"
 	"github.com/HatiCode/nestor/cli/remote"
 	"github.com/HatiCode/nestor/orchestrator"
-	"github.com/HatiCode/nestor/orchestrator/contract"
 )
 
 const (
@@ -48,7 +43,7 @@ func Run(ctx context.Context, bin string) (measurements []bench.Measurement, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	p, err := live.Start(ctx, bin, dir, "control,fake")
+	p, err := live.Start(ctx, bin, dir, "control,fake", live.ManySlots)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +92,7 @@ func once(ctx context.Context, p *live.Platform, application string, moment time
 			return nil, err
 		}
 	}
-	pid, err := workerPID(ctx, p, killed)
+	pid, err := p.WorkerPID(ctx, killed)
 	if err != nil {
 		return nil, err
 	}
@@ -123,20 +118,4 @@ func finished(ctx context.Context, p *live.Platform, id string) (int, error) {
 		}
 	}
 	return done, err
-}
-
-// workerPID asks Temporal which process serves the control queue, as the
-// identity of its pollers says, and leaves out those that were killed.
-func workerPID(ctx context.Context, p *live.Platform, killed map[int]bool) (int, error) {
-	description, err := p.Temporal.DescribeTaskQueue(ctx, contract.QueueControl, enums.TASK_QUEUE_TYPE_WORKFLOW)
-	if err != nil {
-		return 0, err
-	}
-	for _, poller := range description.GetPollers() {
-		text, _, _ := strings.Cut(poller.GetIdentity(), "@")
-		if pid, err := strconv.Atoi(text); err == nil && !killed[pid] {
-			return pid, nil
-		}
-	}
-	return 0, errors.New("no worker serves the control queue")
 }

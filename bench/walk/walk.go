@@ -48,7 +48,7 @@ func Run(ctx context.Context, bin string) (measurements []bench.Measurement, err
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	p, err := live.Start(ctx, bin, dir, "control,fake")
+	p, err := live.Start(ctx, bin, dir, "control,fake", live.ManySlots)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ package approve
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -86,8 +87,23 @@ func showPlan(ctx context.Context, opts *Options, api *remote.Client, d orchestr
 			return err
 		}
 	}
+	if d.Adoption != nil {
+		f.IO.Notef("%s\n", text.CleanLine(adopts(*d.Adoption)))
+	}
 	if d.Reason != "" {
 		f.IO.Notef("%s\n", text.CleanLine(d.Reason))
 	}
 	return nil
+}
+
+// adopts says what an adoption does, which has no plan.
+func adopts(a orchestrator.Adoption) string {
+	what, changes := "a state that was handed in", "nothing may change by that"
+	if !a.State {
+		what = a.Reference
+	}
+	if a.AllowChanges {
+		changes = "the next apply may change it"
+	}
+	return fmt.Sprintf("Adopts %s into %s; %s.", what, a.Node, changes)
 }

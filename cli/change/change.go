@@ -156,8 +156,13 @@ func (c *Change) Ask(ctx context.Context, consent Consent) error {
 // Deploy queues a deployment and returns its id.
 func (c *Change) Deploy(ctx context.Context, request client.CreateDeploymentJSONRequestBody) (target.ID, error) {
 	key := uuid.NewString()
-	accepted, err := remote.Decode[client.DeployAccepted](
-		c.API.CreateDeployment(ctx, &client.CreateDeploymentParams{IdempotencyKey: &key}, request))
+	return c.Accepted(c.API.CreateDeployment(ctx, &client.CreateDeploymentParams{IdempotencyKey: &key}, request))
+}
+
+// Accepted reads the answer to a request that queues a deployment, and returns
+// that one's id.
+func (c *Change) Accepted(response *remote.Response, err error) (target.ID, error) {
+	accepted, err := remote.Decode[client.DeployAccepted](response, err)
 	if err != nil {
 		return target.ID{}, err
 	}

@@ -48,8 +48,15 @@ func (c *Change) conclude(id target.ID, outcome follow.Outcome) error {
 
 func success(d orchestrator.Deployment) string {
 	took := fmt.Sprintf("(deployment %d, %s)", d.N, render.Elapsed(duration(d)))
-	if d.Kind == orchestrator.KindDestroy {
+	switch {
+	case d.Kind == orchestrator.KindDestroy:
 		return fmt.Sprintf("%s/%s is gone from %s %s", d.Team, d.Application, d.Environment, took)
+	case d.Adoption != nil && d.Adoption.AllowChanges:
+		return fmt.Sprintf("%s of %s/%s is adopted in %s; `nestor plan --env %s` shows what the next apply changes %s",
+			d.Adoption.Node, d.Team, d.Application, d.Environment, d.Environment, took)
+	case d.Adoption != nil:
+		return fmt.Sprintf("%s of %s/%s is adopted in %s, and nothing was changed %s",
+			d.Adoption.Node, d.Team, d.Application, d.Environment, took)
 	}
 	return fmt.Sprintf("%s/%s is at release %s in %s %s", d.Team, d.Application, render.Digest(d.Release), d.Environment, took)
 }
@@ -70,6 +77,9 @@ func failure(d orchestrator.Deployment) string {
 	}
 	switch d.Status {
 	case orchestrator.StatusRolledBack:
+		if d.Kind == orchestrator.KindAdopt {
+			return name + " failed and left nothing behind" + why
+		}
 		return name + " failed and was rolled back" + why
 	case orchestrator.StatusCanceled:
 		return name + " was canceled" + why

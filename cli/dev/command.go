@@ -4,6 +4,7 @@ package dev
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,13 +15,20 @@ import (
 
 	"github.com/HatiCode/nestor/cli"
 	"github.com/HatiCode/nestor/cli/config"
+	"github.com/HatiCode/nestor/internal/localkube"
 )
+
+// noCrossplane is the value of --crossplane for a control plane without it.
+const noCrossplane = "none"
 
 // flags of the command.
 type flags struct {
-	dataDir string
-	ports   Ports
-	offset  int
+	dataDir    string
+	ports      Ports
+	offset     int
+	kubernetes bool
+	kubeconfig string
+	crossplane string
 }
 
 // NewCommand builds `nestor dev`.
@@ -35,12 +43,24 @@ keeps is in one data directory; a later start goes on with it.
 
 The platform is written into the configuration file as the context "dev", which
 becomes the current one if there was none. Its addresses are in
-<data>/endpoints.json while it runs.`,
+<data>/endpoints.json while it runs.
+
+With --kubernetes it also runs a Kubernetes control plane (its one node only
+looks as if pods ran on it), Crossplane with provider-kubernetes and
+function-patch-and-transform, and MinIO. With --kubeconfig it uses a cluster
+that is there already, and runs MinIO. Environments then write
+secret://file/_platform/kubeconfig, and for MinIO's keys
+secret://file/_platform/minio-access-key and minio-secret-key.`,
 		Example: `  nestor dev
+  nestor dev --kubernetes
+  nestor dev --kubeconfig ~/.kube/config
   nestor dev --port-offset 100          # 7333, 8333 and 8580
   nestor dev --data-dir /tmp/try --api-port 0 --ui-port 0 --temporal-port 0`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := chosen.check(cmd.Flags().Changed); err != nil {
+				return err
+			}
 			options, err := chosen.options(f)
 			if err != nil {
 				return err
@@ -53,8 +73,45 @@ becomes the current one if there was none. Its addresses are in
 	set.IntVar(&chosen.ports.API, "api-port", chosen.ports.API, "port of the API; 0 picks a free one")
 	set.IntVar(&chosen.ports.Temporal, "temporal-port", chosen.ports.Temporal, "port of Temporal; 0 picks a free one")
 	set.IntVar(&chosen.ports.UI, "ui-port", chosen.ports.UI, "port of the Temporal Web UI; 0 picks a free one")
+	set.BoolVar(&chosen.kubernetes, "kubernetes", false, "also run a control plane, Crossplane and MinIO")
+	set.StringVar(&chosen.crossplane, "crossplane", localkube.CrossplaneV2, "Crossplane beside it: v1, v2 or none")
+	set.StringVar(&chosen.kubeconfig, "kubeconfig", "", "use the cluster of this file, not one of its own")
+	set.IntVar(&chosen.ports.Kubernetes, "kubernetes-port", chosen.ports.Kubernetes, "port of Kubernetes; 0 picks a free one")
+	set.IntVar(&chosen.ports.MinIO, "minio-port", chosen.ports.MinIO, "port of MinIO; 0 picks a free one")
 	set.IntVar(&chosen.offset, "port-offset", 0, "added to every port that is not 0")
 	return cmd
+}
+
+// check refuses what contradicts itself. given says which flags were given.
+func (c flags) check(given func(string) bool) error {
+	switch c.crossplane {
+	case localkube.CrossplaneV1, localkube.CrossplaneV2, noCrossplane:
+	default:
+		return fmt.Errorf("--crossplane %q is unknown; expected %s, %s or %s",
+			c.crossplane, localkube.CrossplaneV1, localkube.CrossplaneV2, noCrossplane)
+	}
+	for _, name := range []string{"crossplane", "kubernetes-port"} {
+		switch {
+		case !given(name):
+		case given("kubeconfig"):
+			return fmt.Errorf("--%s is of the control plane that --kubernetes runs, and --kubeconfig names another cluster; leave one out", name)
+		case !c.kubernetes:
+			return fmt.Errorf("--%s is of the control plane that --kubernetes runs; add that", name)
+		}
+	}
+	if given("kubeconfig") && c.kubeconfig == "" {
+		return errors.New("--kubeconfig names no file")
+	}
+	return nil
+}
+
+// cluster is which one the platform reaches.
+func (c flags) cluster() Kubernetes {
+	k := Kubernetes{Local: c.kubernetes && c.kubeconfig == "", Kubeconfig: c.kubeconfig, Crossplane: c.crossplane}
+	if k.Crossplane == noCrossplane {
+		k.Crossplane = ""
+	}
+	return k
 }
 
 func (c flags) options(f *cli.Factory) (Options, error) {
@@ -80,6 +137,7 @@ func (c flags) options(f *cli.Factory) (Options, error) {
 	return Options{
 		DataDir:    dataDir,
 		Ports:      c.ports.Shift(c.offset),
+		Kubernetes: c.cluster(),
 		Version:    f.Version,
 		ConfigPath: configPath,
 		Search:     search,

@@ -24,6 +24,10 @@ const (
 	endpointsFile = "endpoints.json"
 	temporalFile  = "temporal.db"
 	logsDir       = "logs"
+	secretsDir    = "secrets"
+	clusterDir    = "kubernetes"
+	minioDir      = "minio"
+	kubeconfig    = "kubeconfig"
 )
 
 // Endpoints tell other programs where a running platform is. They are in
@@ -37,6 +41,27 @@ type Endpoints struct {
 	TemporalUI      string `json:"temporalUi"`
 	Tokens          string `json:"tokens"` // path of the tokens file
 	Logs            string `json:"logs"`   // path of the folder
+
+	// Kubernetes and MinIO are there when the platform was started with them.
+	Kubernetes *KubernetesEndpoints `json:"kubernetes,omitempty"`
+	MinIO      *MinIOEndpoints      `json:"minio,omitempty"`
+}
+
+// KubernetesEndpoints tell where the cluster is.
+type KubernetesEndpoints struct {
+	Server     string `json:"server"`
+	Kubeconfig string `json:"kubeconfig"` // path of a file that is whole in itself
+	Secret     string `json:"secret"`     // what environments write for it
+	Crossplane string `json:"crossplane,omitempty"`
+}
+
+// MinIOEndpoints tell where the object store is, and where its keys are.
+type MinIOEndpoints struct {
+	Endpoint        string `json:"endpoint"`
+	AccessKeyFile   string `json:"accessKeyFile"`
+	SecretKeyFile   string `json:"secretKeyFile"`
+	AccessKeySecret string `json:"accessKeySecret"` // what environments write for it
+	SecretKeySecret string `json:"secretKeySecret"`
 }
 
 // InUseError says that another platform runs on the data directory.

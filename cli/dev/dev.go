@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package dev runs a whole platform on one machine as child processes: the
-// Temporal dev server with its Web UI, nestor-api and nestor-worker.
+// Temporal dev server with its Web UI, nestor-api and nestor-worker; where it is
+// asked to, a Kubernetes control plane and an object store, too.
 //
 // It starts them in order, says when each truly serves, restarts one that
 // dies, and stops all of them in reverse order. It holds no server and no
@@ -23,6 +24,8 @@ type Options struct {
 	DataDir string
 	// Ports to listen on; 0 picks a free one.
 	Ports Ports
+	// Kubernetes says which cluster the engines reach.
+	Kubernetes Kubernetes
 	// Version of Nestor, for endpoints.json.
 	Version string
 	// ConfigPath is the CLI's configuration file, which gets the context
@@ -34,7 +37,8 @@ type Options struct {
 	Environ []string
 	// Interrupts asks for a stop; a second one stops at once.
 	Interrupts <-chan os.Signal
-	// StartTimeout bounds the time until everything serves; 0 means a minute.
+	// StartTimeout bounds the time until everything serves; 0 means a minute,
+	// and three with a control plane.
 	StartTimeout time.Duration
 	// Grace is how long a child may take to stop; 0 means ten seconds.
 	Grace time.Duration
@@ -48,8 +52,9 @@ const ContextName = "dev"
 const portTries = 3
 
 const (
-	defaultStartTimeout = time.Minute
-	defaultGrace        = 10 * time.Second
+	defaultStartTimeout    = time.Minute
+	kubernetesStartTimeout = 3 * time.Minute
+	defaultGrace           = 10 * time.Second
 )
 
 // Run starts the platform and keeps it up until the context ends or an
@@ -58,6 +63,9 @@ const (
 func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	if o.StartTimeout == 0 {
 		o.StartTimeout = defaultStartTimeout
+		if o.Kubernetes.Local {
+			o.StartTimeout = kubernetesStartTimeout
+		}
 	}
 	if o.Grace == 0 {
 		o.Grace = defaultGrace
@@ -69,11 +77,11 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, data.close()) }()
 
-	programs, err := o.Search.all()
+	programs, err := o.Search.all(o.Kubernetes)
 	if err != nil {
 		return err
 	}
-	if err := sayEngine(ctx, o.Search, out); err != nil {
+	if err := sayEngines(ctx, o.Search, out); err != nil {
 		return err
 	}
 	token, err := data.token()
@@ -81,21 +89,22 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 		return err
 	}
 	for try := 1; ; try++ {
-		ports, err := o.Ports.reserve(ctx)
+		ports, err := o.Ports.reserve(ctx, o.Kubernetes)
 		if err != nil {
 			return err
 		}
 		p := newPlatform(o, data, programs, ports, out)
 		served, err := p.run(ctx, token, began)
-		if err == nil || served || try == portTries || !ports.lost(ctx, o.Ports) {
+		if err == nil || served || try == portTries || !ports.lost(ctx, o.Ports, o.Kubernetes) {
 			return err
 		}
 	}
 }
 
-// sayEngine tells the reader which program will work on Terraform modules, or
-// that none will: a platform without one serves all the rest.
-func sayEngine(ctx context.Context, search Search, out io.Writer) error {
+// sayEngines tells the reader which programs will work on Terraform modules and
+// on Pulumi programs, or that none will: a platform without them serves all the
+// rest.
+func sayEngines(ctx context.Context, search Search, out io.Writer) error {
 	line := "Terraform modules need a program that cannot be used: "
 	engine, err := search.Engine(ctx)
 	if err == nil {
@@ -103,8 +112,14 @@ func sayEngine(ctx context.Context, search Search, out io.Writer) error {
 	} else {
 		line += err.Error()
 	}
-	_, err = fmt.Fprintln(out, line)
-	return err
+	if _, err := fmt.Fprintln(out, line); err != nil {
+		return err
+	}
+	if path, err := search.pulumi(); err == nil {
+		_, err = fmt.Fprintln(out, "Pulumi programs are run by "+path)
+		return err
+	}
+	return nil
 }
 
 // run starts the platform and keeps it up. It says whether it ever served.
@@ -132,6 +147,8 @@ func (p *platform) announce(token string, took time.Duration) error {
 		TemporalUI:      fmt.Sprintf("http://127.0.0.1:%d", p.ports.UI),
 		Tokens:          p.data.file(tokensFile),
 		Logs:            p.data.file(logsDir),
+		Kubernetes:      p.cluster.endpoints(),
+		MinIO:           p.cluster.minioEndpoints(),
 	}
 	current, err := writeContext(p.options.ConfigPath, endpoints.API, endpoints.TemporalUI, token)
 	if err != nil {
@@ -148,6 +165,7 @@ func (p *platform) announce(token string, took time.Duration) error {
 		"  Temporal         " + endpoints.TemporalAddress,
 		"  Data             " + endpoints.DataDir,
 	}
+	lines = append(lines, p.cluster.lines()...)
 	switch {
 	case p.options.ConfigPath == "":
 	case current == ContextName:

@@ -5,7 +5,6 @@ package dev_test
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,7 +14,6 @@ import (
 
 func TestEngine(t *testing.T) {
 	t.Parallel()
-	nowhere := func(string) (string, error) { return "", exec.ErrNotFound }
 	tests := map[string]struct {
 		reason   string
 		programs map[string]string

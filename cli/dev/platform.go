@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/HatiCode/nestor/internal/devserver"
 )
 
@@ -28,7 +30,7 @@ const (
 // shownLines of a dead child's log.
 const shownLines = 15
 
-// platform is what Run runs: three supervised children.
+// platform is what Run runs: supervised children.
 type platform struct {
 	options  Options
 	data     *dataDir
@@ -37,6 +39,7 @@ type platform struct {
 	programs programs
 	services []*service
 	watches  sync.WaitGroup
+	cluster  *cluster // nil where the platform has none
 
 	speak sync.Mutex // guards out
 	out   io.Writer
@@ -49,8 +52,9 @@ type platform struct {
 
 // service is a child that is started again when it dies.
 type service struct {
-	spec  spec
-	ready func(ctx context.Context, pid int) error
+	spec    spec
+	prepare func(ctx context.Context) error // before the first start; may be nil
+	ready   func(ctx context.Context, pid int) error
 
 	mu      sync.Mutex
 	child   *child
@@ -92,25 +96,17 @@ func (p *platform) start(ctx context.Context) error {
 	limited, cancel := context.WithTimeoutCause(ctx, p.options.StartTimeout,
 		fmt.Errorf("not ready after %s", p.options.StartTimeout))
 	defer cancel()
+	if err := p.openCluster(); err != nil {
+		return err
+	}
 	env, err := p.environ()
 	if err != nil {
 		return err
 	}
-	probe := newProbe(p.ports)
-	temporal := &service{
-		spec: p.spec("temporal", p.programs.temporal, env, devserver.Args(devserver.Options{
-			File: p.data.file(temporalFile), Port: p.ports.Temporal, HTTPPort: p.ports.temporalHTTP, UIPort: p.ports.UI,
-		})...),
-		ready: probe.temporal,
-	}
-	api := &service{spec: p.spec("api", p.programs.api, env, "serve"), ready: probe.api}
-	worker := &service{spec: p.spec("worker", p.programs.worker, env), ready: probe.worker}
-
-	if err := p.up(limited, temporal); err != nil {
-		return err
-	}
-	if err := p.up(limited, api, worker); err != nil {
-		return err
+	for _, stage := range p.stages(env) {
+		if err := p.up(limited, stage...); err != nil {
+			return err
+		}
 	}
 	for _, s := range p.services {
 		p.watches.Go(func() { p.watch(ctx, s) })
@@ -118,25 +114,59 @@ func (p *platform) start(ctx context.Context) error {
 	return nil
 }
 
-// up starts services and waits until all of them serve.
+// stages are the services in the order of their start: each stage needs that
+// the one before it serves.
+func (p *platform) stages(env []string) [][]*service {
+	probe := newProbe(p.ports)
+	first := []*service{{
+		spec: p.spec("temporal", p.programs.temporal, env, devserver.Args(devserver.Options{
+			File: p.data.file(temporalFile), Port: p.ports.Temporal, HTTPPort: p.ports.temporalHTTP, UIPort: p.ports.UI,
+		})...),
+		ready: probe.temporal,
+	}}
+	var between [][]*service
+	if p.cluster != nil {
+		var beside []*service
+		beside, between = p.clusterStages()
+		first = append(first, beside...)
+	}
+	last := []*service{
+		{spec: p.spec("api", p.programs.api, env, "serve"), ready: probe.api},
+		{spec: p.spec("worker", p.programs.worker, env), ready: probe.worker},
+	}
+	return slices.Concat([][]*service{first}, between, [][]*service{last})
+}
+
+// up starts services side by side and waits until all of them serve.
 func (p *platform) up(ctx context.Context, services ...*service) error {
+	p.services = append(p.services, services...)
+	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range services {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		started, err := p.launcher.launch(s.spec)
-		if err != nil {
+		group.Go(func() error { return p.upOne(ctx, s) })
+	}
+	return group.Wait()
+}
+
+// upOne starts a service, waits until it serves, and tells the reader.
+func (p *platform) upOne(ctx context.Context, s *service) error {
+	began := time.Now()
+	if s.prepare != nil {
+		if err := s.prepare(ctx); err != nil {
 			return err
 		}
-		s.child = started
-		p.services = append(p.services, s)
 	}
-	for _, s := range services {
-		if err := awaitReady(ctx, s.child, s.ready); err != nil {
-			return err
-		}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
-	return nil
+	started, err := p.launcher.launch(s.spec)
+	if err != nil {
+		return err
+	}
+	s.child = started
+	if err := awaitReady(ctx, s.child, s.ready); err != nil {
+		return err
+	}
+	return p.say(fmt.Sprintf("  %-30s ready after %.1f s", s.spec.name, time.Since(began).Seconds()))
 }
 
 // awaitReady asks until the child serves, has died, or the context ends.
@@ -238,6 +268,9 @@ func (p *platform) stop(s *service) error {
 	s.stopped = true
 	current := s.child
 	s.mu.Unlock()
+	if current == nil { // it never started
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(p.now, p.options.Grace)
 	defer cancel()
 	killed, err := current.stop(ctx)
@@ -263,6 +296,7 @@ func (p *platform) environ() ([]string, error) {
 		"NESTOR_TEMPORAL_NAMESPACE=" + devserver.Namespace,
 		"NESTOR_BIN=" + strings.Join(p.options.Search.Dirs, string(os.PathListSeparator)),
 	}
+	set = append(set, p.defaults()...)
 	mirror, err := p.options.Search.mirror()
 	if err != nil {
 		return nil, err

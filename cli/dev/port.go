@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+
+	"github.com/HatiCode/nestor/internal/localkube"
 )
 
 // Ports of a platform, all on loopback. 0 stands for a free one.
@@ -15,18 +17,26 @@ type Ports struct {
 	Temporal int
 	UI       int
 	API      int
+	// Kubernetes is the API server's and MinIO the object store's, where the
+	// platform has them.
+	Kubernetes int
+	MinIO      int
 
 	// temporalHTTP is Temporal's HTTP API, which readiness asks. Nobody needs
 	// to know it, so it is always a free one.
 	temporalHTTP int
+	// cluster are those of the control plane's parts, for the same reason.
+	cluster localkube.Ports
 }
 
 // DefaultPorts are the ports that a platform takes when it is told nothing.
-func DefaultPorts() Ports { return Ports{Temporal: 7233, UI: 8233, API: 8480} }
+func DefaultPorts() Ports {
+	return Ports{Temporal: 7233, UI: 8233, API: 8480, Kubernetes: 6443, MinIO: 9000}
+}
 
 // Shift adds the offset to every port that is not 0.
 func (p Ports) Shift(offset int) Ports {
-	for _, port := range []*int{&p.Temporal, &p.UI, &p.API} {
+	for _, port := range []*int{&p.Temporal, &p.UI, &p.API, &p.Kubernetes, &p.MinIO} {
 		if *port != 0 {
 			*port += offset
 		}
@@ -64,19 +74,29 @@ type wanted struct {
 	what, flag string
 }
 
-func wantedOf(p *Ports) []wanted {
-	return []wanted{
+func wantedOf(p *Ports, k Kubernetes) []wanted {
+	all := []wanted{
 		{&p.Temporal, "Temporal", "--temporal-port"},
 		{&p.UI, "the Temporal Web UI", "--ui-port"},
 		{&p.API, "the API", "--api-port"},
 		{&p.temporalHTTP, "Temporal's HTTP API", "--temporal-port"},
 	}
+	if k.wanted() {
+		all = append(all, wanted{&p.MinIO, "MinIO", "--minio-port"})
+	}
+	if k.Local {
+		p.cluster.API = p.Kubernetes
+		for _, port := range p.cluster.Used(k.options()) {
+			all = append(all, wanted{port.Number, port.What, "--kubernetes-port"})
+		}
+	}
+	return all
 }
 
 // reserve proves that the ports can be listened on and picks the free ones. All
 // are held until all are known, so that no two get the same.
-func (p Ports) reserve(ctx context.Context) (Ports, error) {
-	for _, w := range wantedOf(&p) {
+func (p Ports) reserve(ctx context.Context, k Kubernetes) (Ports, error) {
+	for _, w := range wantedOf(&p, k) {
 		listener, err := listenOn(ctx, *w.port)
 		if err != nil {
 			return Ports{}, &PortInUseError{Port: *w.port, What: w.what, Flag: w.flag, Err: err}
@@ -88,6 +108,7 @@ func (p Ports) reserve(ctx context.Context) (Ports, error) {
 		}
 		*w.port = address.Port
 	}
+	p.Kubernetes = p.cluster.API
 	return p, nil
 }
 
@@ -111,9 +132,9 @@ func listenOn(ctx context.Context, port int) (net.Listener, error) {
 
 // lost says that a port which was picked as a free one (0 in asked) has been
 // taken by somebody else meanwhile.
-func (p Ports) lost(ctx context.Context, asked Ports) bool {
-	picked := wantedOf(&asked)
-	for i, w := range wantedOf(&p) {
+func (p Ports) lost(ctx context.Context, asked Ports, k Kubernetes) bool {
+	picked := wantedOf(&asked, k)
+	for i, w := range wantedOf(&p, k) {
 		if *picked[i].port != 0 {
 			continue
 		}

@@ -53,9 +53,14 @@ func (e *MissingProgramError) Error() string {
 }
 
 // programs of a platform, by their paths.
-type programs struct{ temporal, api, worker string }
+type programs struct {
+	temporal, api, worker string
+	tools
+}
 
-func (s Search) all() (programs, error) {
+// all finds every program that the platform needs. Its error names all that are
+// missing.
+func (s Search) all(k Kubernetes) (programs, error) {
 	var (
 		p    programs
 		errs []error
@@ -76,6 +81,10 @@ func (s Search) all() (programs, error) {
 		}
 		*want.path = path
 	}
+	var err error
+	if p.tools, err = s.tools(k.needs()); err != nil {
+		errs = append(errs, err)
+	}
 	return p, errors.Join(errs...)
 }
 
@@ -91,6 +100,11 @@ func (s Search) find(name string, cures []string) (string, error) {
 		return filepath.Abs(path)
 	}
 	return "", &MissingProgramError{Name: name, Dirs: s.Dirs, Cures: cures}
+}
+
+// pulumi finds the program that the worker will use for Pulumi programs.
+func (s Search) pulumi() (string, error) {
+	return s.find("pulumi", []string{"build it with `make tools`", "install Pulumi"})
 }
 
 // enginePatience bounds the question for an engine's version.

@@ -132,6 +132,9 @@ func playAPI() int {
 }
 
 func playWorker() int {
+	if err := os.WriteFile(journal()+".environ", []byte(strings.Join(os.Environ(), "\n")), 0o600); err != nil {
+		return complain(err, 1)
+	}
 	if os.Getenv(realTemporal) != "" {
 		c, err := client.Dial(client.Options{HostPort: os.Getenv("NESTOR_TEMPORAL_ADDRESS")})
 		if err != nil {

@@ -88,7 +88,7 @@ func (l *lines) node(n *node, e orchestrator.Event, d details) string {
 		if done := n.done(); done != "" {
 			parts = append(parts, done)
 		} else if n.status == orchestrator.NodeReady && !d.Changed {
-			parts = append(parts, "unchanged")
+			parts = append(parts, unchanged(d.Action))
 		}
 		if elapsed := n.elapsed(e.Time); elapsed > 0 {
 			parts = append(parts, "after "+render.Elapsed(elapsed))
@@ -125,9 +125,21 @@ func doing(a orchestrator.StepAction) string {
 		return "restoring"
 	case orchestrator.StepDestroy:
 		return "destroying"
+	case orchestrator.StepAdopt:
+		return "adopting"
+	case orchestrator.StepForget:
+		return "letting go"
 	default:
 		return cmp.Or(string(a), "working")
 	}
+}
+
+// unchanged is what a step that changed nothing has done.
+func unchanged(a orchestrator.StepAction) string {
+	if a == orchestrator.StepAdopt {
+		return "adopted"
+	}
+	return "unchanged"
 }
 
 func message(e *orchestrator.NodeError) string {

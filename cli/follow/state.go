@@ -74,6 +74,9 @@ func (d details) nodeError() *orchestrator.NodeError {
 func newState(d orchestrator.Deployment, graph composer.Graph) *state {
 	s := &state{deployment: d, nodes: map[string]*node{}, began: d.QueuedAt}
 	for _, n := range graph.Nodes {
+		if !d.About(n.ID) {
+			continue
+		}
 		s.nodes[n.ID] = &node{id: n.ID, dependencies: n.Dependencies, status: orchestrator.NodePending}
 	}
 	for _, n := range s.nodes {

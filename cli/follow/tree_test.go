@@ -146,6 +146,22 @@ func TestTree(t *testing.T) {
 	}
 }
 
+// TestTreeOfAnAdoption: the nodes that it does not touch wait for nothing.
+func TestTreeOfAnAdoption(t *testing.T) {
+	t.Parallel()
+	d := deployment(orchestrator.StatusRunning)
+	d.Kind, d.Adoption = orchestrator.KindAdopt, &orchestrator.Adoption{Node: "web-app.deployment", Reference: "shop/web"}
+	events := []orchestrator.Event{started(0, "web-app.deployment", orchestrator.StepAdopt)}
+	lines, err := follow.Draw(d, small(), events, "", 80, 24, began().Add(time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(lines, "\n")
+	if !strings.Contains(got, "adopting") || strings.Contains(got, "database") || strings.Contains(got, "worker") {
+		t.Errorf("it draws\n%s", got)
+	}
+}
+
 func many(n int) composer.Graph {
 	var g composer.Graph
 	for i := range n {

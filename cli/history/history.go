@@ -72,18 +72,41 @@ func runHistory(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
+	if len(deployments) == 0 {
+		return nothing(ctx, f, name, environment)
+	}
 	if f.Flags.Output.Structured() {
 		return f.Flags.Output.Write(f.IO.Out, deployments)
 	}
-	if len(deployments) == 0 {
-		where := ""
-		if environment != "" {
-			where = " in " + environment
-		}
-		f.IO.Printf("%s was never deployed%s.\n", name, where)
-		return nil
-	}
 	return table(f, deployments)
+}
+
+// nothing says why there is no deployment to list: the environment does not
+// exist, or the application was never deployed.
+func nothing(ctx context.Context, f *cli.Factory, name target.Name, environment string) error {
+	api, err := f.Client()
+	if err != nil {
+		return err
+	}
+	if environment != "" {
+		environments, err := target.Environments(ctx, api)
+		if err != nil {
+			return err
+		}
+		if err := target.CheckEnvironment(environments, environment); err != nil {
+			return err
+		}
+	}
+	list, err := remote.Decode[client.ApplicationList](api.ListApplications(ctx, &client.ListApplicationsParams{Team: &name.Team}))
+	if err != nil {
+		return err
+	}
+	for _, known := range list.Items {
+		if known.Application == name.Application && environment != "" {
+			return cli.Errorf("deploy it with `nestor apply --env "+environment+"`", "%s was never deployed in %s", name, environment)
+		}
+	}
+	return target.NeverDeployed(list.Items, name)
 }
 
 // maxPage is the largest page that the API gives.

@@ -169,17 +169,15 @@ func first(environment string) string { return "run `nestor apply --env " + envi
 // settled refuses what the API would refuse of the environment where a promotion
 // starts, in its words, before anybody reads a plan.
 func settled(ctx context.Context, c *change.Change, name target.Name, environment string) error {
-	limit := 1
-	list, err := remote.Decode[client.DeploymentList](c.API.ListDeployments(ctx, &client.ListDeploymentsParams{
-		Team: &name.Team, Application: &name.Application, Environment: &environment, Limit: &limit,
-	}))
+	latest, found, err := newest(ctx, c, client.ListDeploymentsParams{
+		Team: &name.Team, Application: &name.Application, Environment: &environment,
+	})
 	if err != nil {
 		return err
 	}
-	if len(list.Items) == 0 {
+	if !found {
 		return cli.Errorf(first(environment), "%s was never deployed to %s", name.Application, environment)
 	}
-	latest := list.Items[0]
 	halfway := latest.Status == orchestrator.StatusCanceled && !latest.StartedAt.IsZero() && latest.OnFailure != orchestrator.OnFailureRollback
 	switch {
 	case !latest.Status.Final():
@@ -192,21 +190,48 @@ func settled(ctx context.Context, c *change.Change, name target.Name, environmen
 }
 
 func succeeded(ctx context.Context, c *change.Change, name target.Name, environment string) (string, error) {
-	limit, status := 1, orchestrator.StatusSucceeded
-	list, err := remote.Decode[client.DeploymentList](c.API.ListDeployments(ctx, &client.ListDeploymentsParams{
-		Team: &name.Team, Application: &name.Application, Environment: &environment, Status: &status, Limit: &limit,
-	}))
+	status := orchestrator.StatusSucceeded
+	latest, found, err := newest(ctx, c, client.ListDeploymentsParams{
+		Team: &name.Team, Application: &name.Application, Environment: &environment, Status: &status,
+	})
 	if err != nil {
 		return "", err
 	}
-	if len(list.Items) == 0 {
+	if !found {
 		return "", cli.Errorf(first(environment), "nothing of %s is deployed in %s", name.Application, environment)
 	}
-	if list.Items[0].Release == "" {
+	if latest.Release == "" {
 		return "", cli.Errorf(first(environment), "nothing of %s is deployed in %s: it was destroyed", name.Application, environment)
 	}
-	return list.Items[0].Release, nil
+	return latest.Release, nil
 }
+
+// newest is the latest deployment that a filter selects. An adoption that is
+// over and left nothing behind has not changed what is deployed, and is passed
+// over.
+func newest(ctx context.Context, c *change.Change, filter client.ListDeploymentsParams) (d orchestrator.Deployment, found bool, err error) {
+	limit := 1
+	for {
+		filter.Limit = &limit
+		list, err := remote.Decode[client.DeploymentList](c.API.ListDeployments(ctx, &filter))
+		if err != nil {
+			return d, false, err
+		}
+		for _, d := range list.Items {
+			if d.Kind != orchestrator.KindAdopt || !d.Status.Final() || len(d.Residue) > 0 {
+				return d, true, nil
+			}
+		}
+		if list.Next == "" {
+			return d, false, nil
+		}
+		limit, filter.Cursor = maxPage, &list.Next
+	}
+}
+
+// maxPage is how many deployments are asked for at once where the first does
+// not tell.
+const maxPage = 50
 
 // unexercised names each definition of the target that is not what ran in the
 // source, as "node: definition@version".

@@ -135,6 +135,7 @@ func previous(ctx context.Context, c *change.Change, scope orchestrator.Scope) (
 		}
 		for _, d := range list.Items {
 			switch {
+			case d.Kind == orchestrator.KindAdopt: // it brought no release
 			case !seen:
 				present, seen = d.Release, true
 			case d.Release != "" && d.Release != present:

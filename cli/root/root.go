@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/HatiCode/nestor/cli"
+	"github.com/HatiCode/nestor/cli/adopt"
 	"github.com/HatiCode/nestor/cli/apply"
 	"github.com/HatiCode/nestor/cli/approve"
 	"github.com/HatiCode/nestor/cli/cancel"
@@ -86,7 +87,7 @@ through a team's compositions and the platform's catalog, as a durable workflow.
 	add(root, groupDeploy,
 		initialize.NewCmdInit(f, nil), generate.NewCmdGenerate(f, nil), plan.NewCmdPlan(f, nil),
 		apply.NewCmdApply(f, nil), promote.NewCmdPromote(f, nil), rollback.NewCmdRollback(f, nil),
-		destroy.NewCmdDestroy(f, nil))
+		destroy.NewCmdDestroy(f, nil), adopt.NewCmdAdopt(f, nil))
 	add(root, groupWatch,
 		status.NewCmdStatus(f, nil), logs.NewCmdLogs(f, nil), history.NewCmdHistory(f, nil),
 		approve.NewCmdApprove(f, nil), approve.NewCmdReject(f, nil), cancel.NewCmdCancel(f, nil),

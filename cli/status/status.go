@@ -50,7 +50,9 @@ type Resource struct {
 	Definition string                  `json:"definition"`
 	Version    string                  `json:"version"`
 	Status     orchestrator.NodeStatus `json:"status"`
-	Outputs    map[string]any          `json:"outputs"`
+	// StateRef is where its state is, if it was adopted under its own name.
+	StateRef string         `json:"stateRef,omitempty"`
+	Outputs  map[string]any `json:"outputs"`
 }
 
 // Options of the command.
@@ -149,12 +151,11 @@ func all(ctx context.Context, f *cli.Factory, api *remote.Client, name target.Na
 			statuses = append(statuses, status)
 		}
 	}
+	if len(statuses) == 0 {
+		return target.NeverDeployed(list.Items, name)
+	}
 	if f.Flags.Output.Structured() {
 		return f.Flags.Output.Write(f.IO.Out, statuses)
-	}
-	if len(statuses) == 0 {
-		f.IO.Printf("%s was never deployed.\n", name)
-		return nil
 	}
 	canvas := render.Out(f.IO)
 	columns := output.NewColumns("ENVIRONMENT", "STATUS", "RELEASE", "DEPLOYMENT", "RESOURCES")
@@ -200,6 +201,7 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 		if err != nil {
 			return err
 		}
+		d.Release = s.Release // an adoption leaves the one that was there
 		deployment(f, canvas, d)
 		if s.Queued > 0 {
 			f.IO.Printf("  %s queued; nestor history --env %s    shows them\n", render.Plural(s.Queued, "other deployment"), s.Environment)
@@ -235,7 +237,11 @@ func deployment(f *cli.Factory, canvas render.Canvas, d orchestrator.Deployment)
 	if d.Release != "" {
 		release = "release " + render.Digest(d.Release) + ", "
 	}
-	f.IO.Printf("  %sdeployment %d (%s) by %s, %s\n", release, d.N, d.Kind, text.CleanLine(d.Principal), when)
+	kind := string(d.Kind)
+	if d.Adoption != nil {
+		kind += " of " + text.CleanLine(d.Adoption.Node)
+	}
+	f.IO.Printf("  %sdeployment %d (%s) by %s, %s\n", release, d.N, kind, text.CleanLine(d.Principal), when)
 	if d.Reason != "" && d.Status != orchestrator.StatusSucceeded {
 		f.IO.Printf("  %s\n", canvas.Style.Yellow(text.CleanLine(d.Reason)))
 	}

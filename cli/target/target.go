@@ -173,6 +173,20 @@ func CheckEnvironment(environments []orchestrator.Environment, name string) erro
 	return cli.Errorf(advice, "there is no environment %q", name)
 }
 
+// NeverDeployed is the error for an application that is in no environment,
+// with the nearest of the team's applications that are.
+func NeverDeployed(known []client.ApplicationSummary, name Name) error {
+	names := make([]string, 0, len(known))
+	for _, application := range known {
+		names = append(names, application.Application)
+	}
+	advice := "deploy it with `nestor apply`"
+	if near, ok := suggest.Nearest(name.Application, names); ok {
+		advice = fmt.Sprintf("did you mean --app %s? Otherwise %s", near, advice)
+	}
+	return cli.Errorf(advice, "%s was never deployed", name)
+}
+
 // ID addresses a deployment.
 type ID struct {
 	orchestrator.Scope

@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 
 	"github.com/HatiCode/nestor/workers"
@@ -32,8 +31,13 @@ func usage() string {
 		{"NESTOR_TEMPORAL_ADDRESS", "Temporal's frontend (" + workers.DefaultTemporalAddress + ")"},
 		{"NESTOR_TEMPORAL_NAMESPACE", "namespace of the workflows (" + workers.DefaultNamespace + ")"},
 		{"NESTOR_QUEUES", fmt.Sprintf("roles, separated by commas: %s (%s,%s)",
-			strings.Join([]string{workers.RoleControl, workers.RoleTerraform, workers.RoleFake}, ", "), workers.RoleControl, workers.RoleTerraform)},
-		{"NESTOR_SLOTS", fmt.Sprintf("steps of one engine that run at once (%d here)", 2*runtime.NumCPU())},
+			strings.Join(workers.RoleNames(), ", "), workers.RoleControl, workers.RoleTerraform)},
+		{"NESTOR_SLOTS", "steps of any one engine that run at once, at most"},
+		{"NESTOR_<ENGINE>_SLOTS", "the same for one engine"},
+		{"NESTOR_<ENGINE>_MEMORY", "memory for an engine's steps, such as 2GiB (a share of the machine's)"},
+		{"NESTOR_<ENGINE>_CPU", "cores for an engine's steps, such as 1.5 (the machine's)"},
+		{"NESTOR_<ENGINE>_STEP_MEMORY", "memory that one step takes"},
+		{"NESTOR_<ENGINE>_STEP_CPU", "cores that one step takes"},
 		{"NESTOR_SECRETS_DIR", "directory behind secret://file/…, one below it per team"},
 		{"NESTOR_SECRET_<TEAM>__<NAME>", "a team's secret, behind secret://env/…"},
 		{"NESTOR_CREDENTIAL_<NAME>", "a secret of the platform, behind secret://env/…"},

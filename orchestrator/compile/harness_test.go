@@ -190,7 +190,7 @@ func (f *fixture) step(d orchestrator.Deployment, graph string, n composer.Node)
 	run := orchestrator.NodeRun{Deployment: d.ID, Node: n.ID, Action: orchestrator.StepApply, Attempt: 1}
 	a, err := f.Registry.Begin(f.t.Context(), ada, d.Scope, run, head)
 	f.must(err)
-	f.must(f.Registry.Commit(f.t.Context(), a, registry.Commit{Head: &head, Inputs: []registry.OutputValue{}, Status: orchestrator.NodeReady}))
+	f.must(f.Registry.Commit(f.t.Context(), a, registry.Commit{Head: &head, Inputs: []registry.OutputValue{}, Outputs: []registry.OutputValue{}, Status: orchestrator.NodeReady}))
 }
 
 func (f *fixture) graph(digest string) composer.Graph {

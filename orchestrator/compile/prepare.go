@@ -48,7 +48,12 @@ func (c *Compiler) Prepare(ctx context.Context, id, principal string) (contract.
 		return contract.Prepared{}, err
 	}
 	now := graphs{target: target.Digest, previous: previous, basis: state.Basis}
-	p, err := c.planned(ctx, d, environment, now, principal)
+	var p planning
+	if d.Kind == orchestrator.KindAdopt {
+		p, err = c.adopting(ctx, d, target)
+	} else {
+		p, err = c.planned(ctx, d, environment, now, principal)
+	}
 	if err != nil || p.refused != "" || p.anew != nil {
 		return contract.Prepared{Refused: p.refused, Replan: p.anew}, err
 	}
@@ -82,6 +87,9 @@ func (c *Compiler) Prepare(ctx context.Context, id, principal string) (contract.
 		out.Nodes = len(gone.Nodes)
 	}
 	out.Queues = queues(target, gone)
+	if d.Kind == orchestrator.KindAdopt {
+		only(&out, target, d.Adoption.Node)
+	}
 	return out, nil
 }
 

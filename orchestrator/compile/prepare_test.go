@@ -48,7 +48,7 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-func terraformOnly(s *orchestrator.EnvironmentSpec) { s.Engines = []string{"terraform"} }
+func crossplaneOnly(s *orchestrator.EnvironmentSpec) { s.Engines = []string{"crossplane"} }
 
 func TestPrepareRefuses(t *testing.T) {
 	t.Parallel()
@@ -80,15 +80,16 @@ func TestPrepareRefuses(t *testing.T) {
 			want: "no engine for", reason: "what --yes allows must still be possible",
 		},
 		"plan for another graph": {
-			change: func(f *fixture) { f.environment("dev", "", terraformOnly) },
+			change: func(f *fixture) { f.environment("dev", "", crossplaneOnly) },
 			want:   "plan and apply again", reason: "the environment prefers another engine by now",
 		},
-		"the same with --yes": {auto: true, change: func(f *fixture) { f.environment("dev", "", terraformOnly) }, reason: "whoever says yes to all takes what is there"},
+		"the same with --yes": {auto: true, change: func(f *fixture) { f.environment("dev", "", crossplaneOnly) }, reason: "whoever says yes to all takes what is there"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := setup(t)
-			f.publish(strings.NewReplacer("1.0.0", "1.1.0", "[fake]", "[fake, terraform]", "{fake: {}}", "{fake: {}, terraform: {}}").Replace(definitions))
+			f.publish(strings.NewReplacer("1.0.0", "1.1.0", "[fake]", "[fake, crossplane]", "{fake: {}}",
+				"{fake: {}, crossplane: {settings: {object: {apiVersion: v1, kind: Claim}}}}").Replace(definitions))
 			release := f.release("shop", "small")
 			req := deploy(in("dev"), release.Digest)
 			req.PlanID, req.AutoApprove = f.readyPlan(in("dev"), orchestrator.KindApply, release.Digest, "").ID, tc.auto

@@ -69,7 +69,7 @@ func (c *Compiler) target(
 			return composer.Graph{}, err
 		}
 		return composer.Graph{}, nil
-	case orchestrator.KindApply, orchestrator.KindPromote, orchestrator.KindRollback:
+	case orchestrator.KindApply, orchestrator.KindPromote, orchestrator.KindRollback, orchestrator.KindAdopt:
 		if release == "" {
 			return composer.Graph{}, &orchestrator.Refusal{
 				Reason: fmt.Sprintf("%s needs a release", kind),
@@ -93,6 +93,9 @@ func (c *Compiler) CheckDeploy(ctx context.Context, req contract.DeployRequest) 
 	}
 	if req.RequestID == "" {
 		return &orchestrator.Refusal{Reason: "a deployment needs a request id", Hint: "send an Idempotency-Key"}
+	}
+	if req.Kind == orchestrator.KindAdopt {
+		return c.checkAdopt(ctx, req)
 	}
 	if !req.AutoApprove && req.PlanID == "" {
 		return &orchestrator.Refusal{
@@ -266,7 +269,7 @@ func (c *Compiler) tested(ctx context.Context, scope orchestrator.Scope) (regist
 			Reason: fmt.Sprintf("%s was never deployed to %s", scope.Application, scope.Environment), Hint: deploy,
 		}
 	}
-	latest, err := c.registry.LatestDeployment(ctx, scope)
+	latest, err := c.latest(ctx, scope, state.Deployments)
 	if err != nil {
 		return state, err
 	}
@@ -287,11 +290,27 @@ func (c *Compiler) tested(ctx context.Context, scope orchestrator.Scope) (regist
 	return state, nil
 }
 
+// latest is the last deployment that tells how a scope stands: an adoption that
+// is over and left nothing behind has changed nothing.
+func (c *Compiler) latest(ctx context.Context, scope orchestrator.Scope, n int64) (orchestrator.Deployment, error) {
+	for ; ; n-- {
+		d, err := c.registry.GetDeployment(ctx, orchestrator.DeploymentID(scope, n))
+		silent := d.Kind == orchestrator.KindAdopt && d.Status.Final() && len(d.Residue) == 0
+		if err != nil || !silent || n == 1 {
+			return d, err
+		}
+	}
+}
+
 // unsettled says that a deployment may have left its environment neither as it
 // was nor as it was to be.
 func unsettled(d orchestrator.Deployment) bool {
 	switch {
-	case d.Status == orchestrator.StatusFailed, len(d.Residue) > 0:
+	case len(d.Residue) > 0:
+		return true
+	case d.Kind == orchestrator.KindAdopt:
+		return false
+	case d.Status == orchestrator.StatusFailed:
 		return true
 	case d.Status == orchestrator.StatusCanceled:
 		return !d.StartedAt.IsZero() && d.OnFailure != orchestrator.OnFailureRollback

@@ -47,7 +47,7 @@ func TestPrepareTakesTurns(t *testing.T) {
 			t.Errorf("one of another environment: %+v", p)
 		}
 	}
-	f.environment("dev", "", terraformOnly)
+	f.environment("dev", "", crossplaneOnly)
 	if p := f.prepare(first); !p.Started || f.deployment(first).GraphDigest != frozen.GraphDigest {
 		t.Errorf("what runs was frozen anew: %+v", p)
 	}

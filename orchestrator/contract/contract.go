@@ -156,6 +156,8 @@ type DeployRequest struct {
 	AutoApprove bool                   `json:"autoApprove,omitempty"`
 	OnFailure   orchestrator.OnFailure `json:"onFailure"`
 	Principal   string                 `json:"principal"`
+	// Adoption that KindAdopt is about. What it takes over is in the registry.
+	Adoption *orchestrator.Adoption `json:"adoption,omitempty"`
 }
 
 // UpdateID names the request: its environment, its request id, and a digest of
@@ -164,6 +166,9 @@ type DeployRequest struct {
 func (r DeployRequest) UpdateID() string {
 	body := fmt.Sprintf("%q %q %q %q %q %t %q %q",
 		r.Team, r.Application, r.Kind, r.Release, r.PlanID, r.AutoApprove, r.OnFailure, r.Principal)
+	if a := r.Adoption; a != nil {
+		body += fmt.Sprintf(" %q %t %q %t", a.Node, a.State, a.Reference, a.AllowChanges)
+	}
 	digest := sha256.Sum256([]byte(body))
 	return r.Environment + "/" + r.RequestID + "/" + hex.EncodeToString(digest[:16])
 }
@@ -243,6 +248,9 @@ type DeploymentInput struct {
 	MaxInFlight       int `json:"maxInFlight"`
 	// Partial lists nodes of the previous graph that were never whole.
 	Partial []string `json:"partial,omitempty"`
+	// Adopt is the one node of the graph that KindAdopt is about; no other is
+	// touched, and there is no previous graph.
+	Adopt string `json:"adopt,omitempty"`
 	// Resume is the walk's snapshot after continue-as-new.
 	Resume []byte `json:"resume,omitempty"`
 }

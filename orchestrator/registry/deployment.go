@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/HatiCode/nestor/internal/canonical"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/store"
@@ -70,7 +71,14 @@ func (r *Registry) Accept(ctx context.Context, req contract.DeployRequest, promo
 // answers says whether a deployment is what a request asks for.
 func answers(d orchestrator.Deployment, req contract.DeployRequest) bool {
 	return d.Kind == req.Kind && d.Release == req.Release && cmp.Or(d.ReplacedPlanID, d.PlanID) == req.PlanID &&
-		d.AutoApprove == req.AutoApprove && d.OnFailure == req.OnFailure && d.Principal == req.Principal
+		sameAdoption(d.Adoption, req.Adoption) && d.AutoApprove == req.AutoApprove && d.OnFailure == req.OnFailure && d.Principal == req.Principal
+}
+
+func sameAdoption(a, b *orchestrator.Adoption) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
 }
 
 func (r *Registry) create(ctx context.Context, req contract.DeployRequest, promotion string) (orchestrator.Deployment, error) {
@@ -84,7 +92,15 @@ func (r *Registry) create(ctx context.Context, req contract.DeployRequest, promo
 		ID: id, N: state.Deployments, Scope: req.Scope, Kind: req.Kind, Release: req.Release,
 		PlanID: req.PlanID, AutoApprove: req.AutoApprove, RequestID: req.RequestID,
 		Principal: req.Principal, OnFailure: req.OnFailure, Status: orchestrator.StatusQueued,
-		WorkflowID: id, QueuedAt: r.now(), Promotion: promotion,
+		WorkflowID: id, QueuedAt: r.now(), Promotion: promotion, Adoption: req.Adoption,
+	}
+	queued := map[string]any{"kind": d.Kind, "release": d.Release, "principal": d.Principal}
+	if d.Adoption != nil {
+		// There is no plan: what is approved is the adoption itself.
+		if d.ChangeDigest, err = canonical.Digest(d.Adoption); err != nil {
+			return d, fmt.Errorf("digest of the adoption: %w", err)
+		}
+		queued["node"] = d.Adoption.Node
 	}
 	if d.PlanID != "" {
 		plan, err := r.GetPlanRecord(ctx, d.PlanID)
@@ -99,9 +115,7 @@ func (r *Registry) create(ctx context.Context, req contract.DeployRequest, promo
 	b.replace(requestKey(req.Scope, req.RequestID), 0, indexRecord{Deployment: id})
 	b.put(deploymentIndexKey(req.Team, d.QueuedAt, id), indexRecord{Deployment: id})
 	b.put(openKey(req.Scope, d.N), indexRecord{Deployment: id})
-	b.event(orchestrator.Event{Deployment: id, Type: orchestrator.EventQueued}, map[string]any{
-		"kind": d.Kind, "release": d.Release, "principal": d.Principal,
-	})
+	b.event(orchestrator.Event{Deployment: id, Type: orchestrator.EventQueued}, queued)
 	return d, b.commit(ctx)
 }
 
@@ -235,6 +249,12 @@ func (r *Registry) Finish(ctx context.Context, in contract.FinishInput) error {
 		if err != nil {
 			return err
 		}
+		if d.Adoption != nil {
+			// Before the record says that it is over: nobody would come back.
+			if err := r.DropSource(ctx, d.Scope, d.RequestID); err != nil {
+				return err
+			}
+		}
 		d.Status, d.Error, d.FinishedAt = in.Status, in.Error, r.now()
 		if d.Residue, err = boundedResidue(in.Residue); err != nil {
 			return err
@@ -268,8 +288,8 @@ func (r *Registry) settle(ctx context.Context, state *ScopeState, d orchestrator
 	if !d.StartedAt.IsZero() {
 		state.Basis++
 	}
-	if d.Status != orchestrator.StatusSucceeded {
-		return nil
+	if d.Status != orchestrator.StatusSucceeded || d.Kind == orchestrator.KindAdopt {
+		return nil // what is deployed is still what was
 	}
 	state.Release, state.Graph, state.Deployment = d.Release, d.GraphDigest, d.ID
 	if d.Kind == orchestrator.KindDestroy {

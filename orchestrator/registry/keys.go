@@ -28,7 +28,8 @@ import (
 //	logs/<deployment>            stream of LogChunk
 //	log-retention                <time>/<deployment>         indexRecord
 //
-// and in the blob store: graphs/<digest>.
+// and in the blob store: graphs/<digest>, and adoptions/<scope>/<digest of the
+// request id> for states that are to be adopted, sealed.
 
 func environmentKey(name string) store.Key {
 	return store.Key{Partition: "environments", Sort: name}

@@ -36,8 +36,8 @@ type Registry struct {
 	now    func() time.Time
 }
 
-// New returns a registry over a store, a blob store for graphs, and a sealer
-// for sensitive values.
+// New returns a registry over a store, a blob store for graphs and for states
+// that are to be adopted, and a sealer for these and for sensitive values.
 func New(s store.Store, b blob.Store, sealer seal.Sealer, now func() time.Time) *Registry {
 	return &Registry{store: s, blobs: b, sealer: sealer, now: now}
 }

@@ -33,6 +33,7 @@ type Attempt struct {
 	// Intended is the graph that this attempt, or an earlier one that has not
 	// succeeded, has recorded an intent for.
 	Intended  string
+	Adopting  bool // see orchestrator.NodeHead
 	principal string
 }
 
@@ -79,7 +80,7 @@ func (r *Registry) begin(
 			return a, err
 		}
 		before.Revision = a.HeadRevision
-		a.Head, a.Intended = &before, before.Intended
+		a.Head, a.Intended, a.Adopting = &before, before.Intended, before.Adopting
 		a.Interrupted = before.Status == orchestrator.NodeRunning || before.Status == orchestrator.NodeUncertain
 		run.BeforeRef = before.GraphDigest
 		head = before
@@ -154,7 +155,9 @@ func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) err
 type Intent struct {
 	// Created says that nothing of the node was there.
 	Created bool
-	Counts  orchestrator.Counts
+	// Adopting says that what is there then was adopted.
+	Adopting bool
+	Counts   orchestrator.Counts
 	// ChangeDigest of the previewed changes.
 	ChangeDigest string
 	// Graph and Inputs that are applied.
@@ -175,7 +178,7 @@ func (r *Registry) Intend(ctx context.Context, a *Attempt, in Intent) error {
 	if _, err := r.read(ctx, headKey(a.Scope, run.Node), "head of "+run.Node, &head); err != nil {
 		return err
 	}
-	head.Intended = in.Graph
+	head.Intended, head.Adopting = in.Graph, in.Adopting
 	b := r.batch(a.principal)
 	b.check(fenceKey(a.Scope, run.Node), run.Fence)
 	b.put(runKey(run.Deployment, run.Node), run)
@@ -186,7 +189,7 @@ func (r *Registry) Intend(ctx context.Context, a *Attempt, in Intent) error {
 	if err := b.fenced(ctx, run); err != nil {
 		return fmt.Errorf("record the intent of %s of %s: %w", run.Action, run.Node, err)
 	}
-	a.Run, a.Intended = run, in.Graph
+	a.Run, a.Intended, a.Adopting = run, in.Graph, in.Adopting
 	return nil
 }
 
@@ -263,9 +266,9 @@ func (r *Registry) commitHead(ctx context.Context, b *batch, a Attempt, c Commit
 	head := *c.Head
 	head.Scope, head.Node = a.Scope, a.Run.Node
 	head.Fence, head.LastDeployment, head.UpdatedAt = a.Run.Fence, a.Run.Deployment, r.now()
-	head.Intended = a.Intended
+	head.Intended, head.Adopting = a.Intended, a.Adopting
 	if c.Inputs != nil {
-		head.Intended = ""
+		head.Intended, head.Adopting = "", false
 		b.delete(valuesKey(a.Scope, head.Node, intendedDocument))
 		head.InputsRef = valuesKey(a.Scope, head.Node, inputsDocument).String()
 		if err := r.putValues(ctx, b, a.Scope, head.Node, inputsDocument, c.Inputs); err != nil {

@@ -71,6 +71,8 @@ func (w *world) perform(step walk.Step, verdict walk.Verdict) walk.Outcome {
 		if verdict == walk.Succeeded {
 			delete(w.form, step.Node)
 		}
+	default:
+		w.t.Fatalf("%s is no step of a deployment like this", step.Action)
 	}
 	return out
 }

@@ -41,12 +41,14 @@ const (
 func (p Phase) letter() byte {
 	return map[Phase]byte{
 		PhaseApply: 'a', PhaseRemove: 'r', PhaseObserve: 'o', PhaseRestore: 's', PhaseDestroy: 'd',
+		PhaseAdopt: 't', PhaseForget: 'f',
 	}[p]
 }
 
 func phaseOf(letter byte) (Phase, bool) {
 	p, ok := map[byte]Phase{
 		'a': PhaseApply, 'r': PhaseRemove, 'o': PhaseObserve, 's': PhaseRestore, 'd': PhaseDestroy,
+		't': PhaseAdopt, 'f': PhaseForget,
 	}[letter]
 	return p, ok
 }

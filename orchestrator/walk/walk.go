@@ -20,7 +20,11 @@
 //	destroy  what this deployment created, dependents first
 //
 // A destruction (KindDestroy) has the phase remove only, over the whole
-// previous graph.
+// previous graph. An adoption (KindAdopt) takes over what exists, and takes
+// nothing back but that:
+//
+//	adopt    the target's nodes
+//	forget   those that were begun, when one failed or it was canceled
 //
 // What this package is not for: running steps, retrying them (an outcome is
 // final), or recording anything.
@@ -64,12 +68,14 @@ const (
 	PhaseObserve Phase = "observe"
 	PhaseRestore Phase = "restore"
 	PhaseDestroy Phase = "destroy"
+	PhaseAdopt   Phase = "adopt"
+	PhaseForget  Phase = "forget"
 	PhaseDone    Phase = "done"
 )
 
 // Compensating says that the phase belongs to a rollback.
 func (p Phase) Compensating() bool {
-	return p == PhaseObserve || p == PhaseRestore || p == PhaseDestroy
+	return p == PhaseObserve || p == PhaseRestore || p == PhaseDestroy || p == PhaseForget
 }
 
 // Step is one action on one node.
@@ -189,9 +195,13 @@ func New(target, previous []Node, opts Options) (*Walk, error) {
 		removed: map[string]Verdict{},
 		left:    map[string]Left{},
 	}
-	if opts.Kind == orchestrator.KindDestroy {
+	switch opts.Kind {
+	case orchestrator.KindDestroy:
 		w.enterRemove()
-	} else {
+	case orchestrator.KindAdopt:
+		w.phase = PhaseAdopt
+		w.order = newOrder(w.target.ids, w.target.dependencies)
+	default:
 		w.phase = PhaseApply
 		w.order = newOrder(w.target.ids, w.target.dependencies)
 	}
@@ -231,7 +241,7 @@ func (w *Walk) Next() []Step {
 // begin notes that a step runs.
 func (w *Walk) begin(step Step) {
 	w.running[step] = struct{}{}
-	if step.Action == orchestrator.StepApply {
+	if step.Action == orchestrator.StepApply || step.Action == orchestrator.StepAdopt {
 		w.touched[step.Node] = &touch{verdict: Canceled, changed: true, exists: true}
 	}
 }
@@ -263,6 +273,10 @@ func (w *Walk) complete(step Step, out Outcome) {
 		w.completeRestore(step.Node, out)
 	case orchestrator.StepDestroy:
 		w.completeDestroy(step.Node, out)
+	case orchestrator.StepAdopt:
+		w.completeAdopt(step.Node, out)
+	case orchestrator.StepForget:
+		w.completeForget(step.Node, out)
 	}
 }
 
@@ -295,6 +309,8 @@ func (w *Walk) step(id string) Step {
 		PhaseObserve: orchestrator.StepObserve,
 		PhaseRestore: orchestrator.StepRestore,
 		PhaseDestroy: orchestrator.StepDestroy,
+		PhaseAdopt:   orchestrator.StepAdopt,
+		PhaseForget:  orchestrator.StepForget,
 	}
 	return Step{
 		Action:   actions[w.phase],
@@ -323,6 +339,11 @@ func (w *Walk) nextPhase() {
 		w.enterDestroy()
 	case PhaseDestroy:
 		w.leaveUndestroyed()
+		w.phase = PhaseDone
+	case PhaseAdopt:
+		w.afterAdopt()
+	case PhaseForget:
+		w.leaveUnforgotten()
 		w.phase = PhaseDone
 	case PhaseDone:
 	}

@@ -118,18 +118,7 @@ func testReplace(t *testing.T, h Harness) {
 	s := begin(t, h)
 	_, first := s.up(t, nil)
 	p, second := s.up(t, map[string]any{"name": "beta"})
-	if !actions(p)[orchestrator.ActionReplace] {
-		t.Errorf("no replacement in %+v", p.Changes)
-	}
-	replaces := false
-	for _, c := range p.Changes {
-		for _, a := range c.Attributes {
-			replaces = replaces || (a.Replaces && a.Before == "alpha" && a.After == "beta")
-		}
-	}
-	if !replaces {
-		t.Errorf("no attribute is said to force the replacement: %+v", p.Changes)
-	}
+	wantReplacement(t, h, p)
 	wantKept(t, p, first, second)
 	if first.Outputs["id"] == second.Outputs["id"] {
 		t.Error("the id is still the old one")
@@ -137,6 +126,28 @@ func testReplace(t *testing.T, h Harness) {
 	if c, d := s.count(t, "create beta"), s.count(t, "destroy alpha"); c != 1 || d != 1 {
 		t.Errorf("created %d, destroyed %d; want 1 and 1", c, d)
 	}
+}
+
+// wantReplacement says that a preview shows how the thing is replaced.
+func wantReplacement(t *testing.T, h Harness, p engine.Preview) {
+	t.Helper()
+	if h.Replacement == ReplaceByName {
+		if a := actions(p); !a[orchestrator.ActionCreate] || !a[orchestrator.ActionDelete] {
+			t.Errorf("no creation and deletion in %+v", p.Changes)
+		}
+		return
+	}
+	if !actions(p)[orchestrator.ActionReplace] {
+		t.Errorf("no replacement in %+v", p.Changes)
+	}
+	for _, c := range p.Changes {
+		for _, a := range c.Attributes {
+			if a.Replaces && a.Before == "alpha" && a.After == "beta" {
+				return
+			}
+		}
+	}
+	t.Errorf("no attribute is said to force the replacement: %+v", p.Changes)
 }
 
 func testOutputs(t *testing.T, h Harness) {
@@ -168,6 +179,57 @@ func testOutputs(t *testing.T, h Harness) {
 				}
 			}
 		}
+	}
+}
+
+// largest integer that every program between the inputs and the outputs can
+// carry: some of them know floating point numbers alone.
+const largest = int64(1)<<53 - 1
+
+// testOddOutputs carries values that are easily lost: what is empty, and a
+// number that a floating point notation would round.
+func testOddOutputs(t *testing.T, h Harness) {
+	t.Helper()
+	s := begin(t, h)
+	odd := map[string]any{
+		"text": "", "zones": []any{}, "labels": map[string]any{}, "size": largest, "ratio": 2.0, "enabled": false,
+	}
+	_, r := s.up(t, odd)
+	want := map[string]any{
+		"id": r.Outputs["id"], "name": "alpha", "size": largest, "text": "", "password": password, "ratio": 2.0,
+		"enabled": false, "zones": []any{}, "labels": map[string]any{},
+	}
+	if diff := cmp.Diff(want, r.Outputs); diff != "" {
+		t.Errorf("outputs (-want +got):\n%s", diff)
+	}
+	s.wantLedger(t, "create alpha", "set alpha 9007199254740991")
+	p, again := s.up(t, odd)
+	if diff := cmp.Diff(r, again); diff != "" || !p.Empty() {
+		t.Errorf("applied again with changes %+v (-first +second):\n%s", p.Changes, diff)
+	}
+}
+
+// testNestedOutputs carries lists and maps inside one another.
+func testNestedOutputs(t *testing.T, h Harness) {
+	t.Helper()
+	s := begin(t, h)
+	details := map[string]any{
+		"list":  []any{int64(1), "two", []any{true, false}, map[string]any{"three": 3.5}},
+		"deep":  map[string]any{"er": map[string]any{"est": []any{map[string]any{"n": largest}, map[string]any{"n": int64(-1)}}}},
+		"empty": map[string]any{"text": "", "list": []any{}, "map": map[string]any{}},
+	}
+	req := s.request(t, map[string]any{"details": details})
+	req.Outputs = append(req.Outputs, engine.OutputSpec{Name: "details", Type: "map"})
+	_, r, err := s.apply(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(details, r.Outputs["details"]); diff != "" {
+		t.Errorf("details (-want +got):\n%s", diff)
+	}
+	p, again, err := s.apply(t.Context(), req)
+	if diff := cmp.Diff(r.Outputs, again.Outputs); err != nil || diff != "" || !p.Empty() {
+		t.Errorf("applied again with changes %+v, %v (-first +second):\n%s", p.Changes, err, diff)
 	}
 }
 

@@ -10,22 +10,21 @@
 package enginetest
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/HatiCode/nestor/activities/engine"
 )
 
-// Thing is the contract of the definition that the suite uses. It has a ledger,
-// the file "ledger" in the directory of input "world", to which each side
-// effect appends one line:
+// Thing is the contract of the definition that the suite uses. It has a ledger
+// to which each side effect appends one line:
 //
 //   - "create <name>" when it is created, "destroy <name>" when it is destroyed;
-//   - "set <name> <size>" when its size is set, at creation and at each change.
+//   - "set <name> <size>" when its size is set, at creation and at each change
+//     of the size that the world has. To set what is set already is no effect.
+//
+// The ledger is the file "ledger" in the directory of input "world", or what
+// Harness.World reads.
 //
 // Inputs: world (string), name (string; a change replaces the thing), size
 // (integer; a change updates it), text (string), password (string, sensitive),
@@ -37,126 +36,133 @@ import (
 //   - "hold" goes on after the line "create" only when the file "hold" in the
 //     world is gone.
 //
+// One case has the input details as well, a map with lists and maps inside.
+//
+// Some cases put files into the world that hold the thing up whatever its mode:
+//
+//   - "hold-set": an update goes on after the line "set" only when the file is
+//     gone;
+//   - "hold-destroy": a destruction goes on after the line "destroy" only when
+//     the file is gone;
+//   - "hold-create" (with Harness.Identity only): a creation makes the file
+//     "creating" and goes on, to the line "create", only when the file is gone.
+//
 // Outputs: id (string, known after creation only) and every input but world and
 // mode, under its name.
 const Thing = "thing"
 
+// Replacement says how an engine shows that a changed name replaces the thing.
+type Replacement string
+
+const (
+	// ReplaceInPlace shows one change that replaces, and the attribute that
+	// forces it. It is the default.
+	ReplaceInPlace Replacement = ""
+	// ReplaceByName shows a thing that is created and one that is deleted, as
+	// engines do whose objects are what their names say.
+	ReplaceByName Replacement = "by name"
+)
+
 // Harness is an engine as the suite sees it. dir is one test's directory:
-// opening an engine on it again stands for another worker process.
+// opening an engine on it again stands for another worker process, and some
+// cases do so in a process of their own, where Open and Prepare are all that is
+// called.
+//
+// Name, Open, Prepare, Corrupt and Drift are needed. Where another function is
+// nil, the cases that need it do not exist for the engine.
 type Harness struct {
 	Name string
 	// Open returns the engine.
 	Open func(dir string) (engine.Engine, error)
 	// Prepare sets Bundle, Implementation and Backend for the thing.
 	Prepare func(dir string, req *engine.Request) error
+	// World reads the ledger; nil reads the file.
+	World func(dir string) ([]string, error)
 	// Corrupt makes the node's state unreadable.
 	Corrupt func(t *testing.T, dir string, req engine.Request)
 	// Drift takes a part of the thing away, behind the engine's back.
 	Drift func(t *testing.T, dir string, req engine.Request)
+	// Replacement is how a changed name shows.
+	Replacement Replacement
 	// LockForeign locks the node's state as somebody who is not provably dead,
 	// and may change the request's backend for it. Calling release unlocks it.
 	LockForeign func(t *testing.T, dir string, req *engine.Request) (release func())
 	// LockDead leaves a lock of a provably dead holder, likewise.
 	LockDead func(t *testing.T, dir string, req *engine.Request)
-	// Program is the pid of the engine's program at work in a workspace; nil
-	// for an engine without one.
-	Program func(workspace string) (int, error)
+	// Program is the pid of the engine's program at work in a workspace, and
+	// Supervisor that of its supervisor. An engine without a program of its own
+	// has neither: its killed worker is the same case.
+	Program, Supervisor func(workspace string) (pid int, err error)
 	// Settle does what the engine's error asks of a person who found that a
 	// creation that was cut off had made nothing; with Program.
 	Settle func(workspace string) error
-	// Missing and TooOld open an engine without a usable program; nil for an
-	// engine without one. Found is what TooOld's error names.
+	// Identity declares, in a request that Prepare has seen, how to find the
+	// thing in the world: by the ID that its world, name or other inputs make.
+	// An engine that finds by name what it makes needs none.
+	Identity func(dir string, req *engine.Request) error
+	// Adopt makes the request's thing outside Nestor and says how to adopt it.
+	Adopt func(t *testing.T, dir string, req engine.Request) engine.Source
+	// Missing and TooOld open an engine without a usable program. Found is what
+	// TooOld's error names.
 	Missing, TooOld func(dir string) (engine.Engine, error)
 	Found           string
-}
-
-// childVariable names the file that tells a re-executed test binary what to do.
-const childVariable = "NESTOR_ENGINETEST_CHILD"
-
-// child is an apply in a process of its own, to be killed.
-type child struct {
-	Harness string         `json:"harness"`
-	Dir     string         `json:"dir"`
-	Inputs  map[string]any `json:"inputs"`
-}
-
-// Main is the body of TestMain: it is either the tests or, executed again by
-// one of them, a worker that applies the thing.
-func Main(m *testing.M, harnesses ...Harness) int {
-	path, ok := os.LookupEnv(childVariable)
-	if !ok {
-		return m.Run()
-	}
-	if err := runChild(path, harnesses); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-func runChild(path string, harnesses []Harness) error {
-	text, err := os.ReadFile(path) //nolint:gosec // written by the test that started this process
-	if err != nil {
-		return err
-	}
-	var c child
-	if err := json.Unmarshal(text, &c); err != nil {
-		return err
-	}
-	for _, h := range harnesses {
-		if h.Name != c.Harness {
-			continue
-		}
-		e, err := h.Open(c.Dir)
-		if err != nil {
-			return err
-		}
-		req := request(c.Dir, c.Inputs, os.Stderr)
-		if err := h.Prepare(c.Dir, &req); err != nil {
-			return err
-		}
-		ctx := context.Background()
-		p, err := e.Preview(ctx, req)
-		if err != nil {
-			return err
-		}
-		_, err = e.Apply(ctx, req, p)
-		return err
-	}
-	return fmt.Errorf("no harness %q", c.Harness)
 }
 
 // Run runs the suite.
 func Run(t *testing.T, h Harness) {
 	t.Helper()
-	cases := map[string]func(*testing.T, Harness){
-		"create":           testCreate,
-		"no change":        testNoChange,
-		"update":           testUpdate,
-		"replace":          testReplace,
-		"failed create":    testFailedCreate,
-		"failed update":    testFailedUpdate,
-		"outputs":          testOutputs,
-		"missing output":   testMissingOutput,
-		"literal strings":  testLiteral,
-		"unknown inputs":   testUnknown,
-		"destroy":          testDestroy,
-		"unreadable state": testUnreadable,
-		"drift":            testDrift,
-		"cancel":           testCancel,
-		"foreign lock":     testForeignLock,
-		"dead lock":        testDeadLock,
-		"two at once":      testTwoAtOnce,
-		"killed worker":    testKilledWorker,
-		"killed program":   testKilledProgram,
-		"no program":       testNoProgram,
-	}
-	for name, run := range cases {
+	for name, run := range cases(h) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			run(t, h)
 		})
 	}
+}
+
+// cases that exist for an engine.
+func cases(h Harness) map[string]func(*testing.T, Harness) {
+	all := map[string]func(*testing.T, Harness){
+		"create":            testCreate,
+		"no change":         testNoChange,
+		"update":            testUpdate,
+		"replace":           testReplace,
+		"failed create":     testFailedCreate,
+		"failed update":     testFailedUpdate,
+		"outputs":           testOutputs,
+		"odd outputs":       testOddOutputs,
+		"nested outputs":    testNestedOutputs,
+		"missing output":    testMissingOutput,
+		"literal strings":   testLiteral,
+		"unknown inputs":    testUnknown,
+		"destroy":           testDestroy,
+		"unreadable state":  testUnreadable,
+		"drift":             testDrift,
+		"cancel":            testCancel,
+		"two at once":       testTwoAtOnce,
+		"two workers":       testTwoWorkers,
+		"killed in update":  testKilledInUpdate,
+		"killed in destroy": testKilledInDestroy,
+	}
+	add := func(exists bool, name string, run func(*testing.T, Harness)) {
+		if exists {
+			all[name] = run
+		}
+	}
+	for _, v := range victims(h) {
+		add(true, "killed "+v.String(), func(t *testing.T, h Harness) { t.Helper(); testKilled(t, h, v) })
+		add(h.Identity != nil, "killed "+v.String()+" with identity", func(t *testing.T, h Harness) { t.Helper(); testFound(t, h, v) })
+	}
+	add(h.Identity != nil, "killed before creation", testKilledBefore)
+	add(h.Identity != nil, "killed and renamed", testKilledAndRenamed)
+	add(h.LockForeign != nil, "foreign lock", testForeignLock)
+	add(h.LockDead != nil, "dead lock", testDeadLock)
+	add(h.Missing != nil, "missing program", testMissingProgram)
+	add(h.TooOld != nil, "old program", testOldProgram)
+	add(h.Adopt != nil, "adopt", testAdopt)
+	add(h.Adopt != nil, "adopt over a state", testAdoptOver)
+	add(h.Adopt != nil, "adopt nonsense", testAdoptNonsense)
+	add(h.Adopt != nil, "forget", testForget)
+	return all
 }
 
 // Paths inside a test's directory.

@@ -52,11 +52,19 @@ func testDestroy(t *testing.T, h Harness) {
 	if err := s.engine.Destroy(t.Context(), req); err != nil {
 		t.Errorf("destroy what never was: %v", err)
 	}
-	s.up(t, nil)
 	look := req
 	look.Destroy = true
 	p, err := s.engine.Preview(t.Context(), look)
-	if err != nil {
+	if err != nil || !p.Empty() {
+		t.Errorf("the preview of destroying what never was is %+v, %v", p, err)
+	}
+	seen, err := s.engine.Observe(t.Context(), req)
+	if err != nil || seen.Exists {
+		t.Errorf("observed %+v, %v after destroying what never was", seen, err)
+	}
+	s.wantLedger(t)
+	s.up(t, nil)
+	if p, err = s.engine.Preview(t.Context(), look); err != nil {
 		t.Fatal(err)
 	}
 	if a := actions(p); len(a) != 1 || !a[orchestrator.ActionDelete] {
@@ -122,27 +130,32 @@ func testDrift(t *testing.T, h Harness) {
 	}
 }
 
-func testNoProgram(t *testing.T, h Harness) {
+func testMissingProgram(t *testing.T, h Harness) {
 	t.Helper()
-	for name, open := range map[string]func(string) (engine.Engine, error){"missing": h.Missing, "too old": h.TooOld} {
-		if open == nil {
-			continue // an engine without a program
-		}
-		s := begin(t, h)
-		e, err := open(s.dir)
-		if err != nil {
-			t.Fatalf("%s: open: %v", name, err)
-		}
-		_, err = e.Version(t.Context())
-		wantClass(t, err, engine.Unavailable)
-		if name == "too old" && !strings.Contains(err.Error(), h.Found) {
-			t.Errorf("the message does not name what was found (%s): %v", h.Found, err)
-		}
-		if !strings.Contains(err.Error(), "needed") || !strings.Contains(err.Error(), "looked in") {
-			t.Errorf("the message does not say what is needed and where it was looked for: %v", err)
-		}
-		_, err = e.Preview(t.Context(), s.request(t, nil))
-		wantClass(t, err, engine.Unavailable)
-		s.wantLedger(t)
+	wantUnavailable(t, h, h.Missing)
+}
+
+func testOldProgram(t *testing.T, h Harness) {
+	t.Helper()
+	if e := wantUnavailable(t, h, h.TooOld); !strings.Contains(e.Message, h.Found) {
+		t.Errorf("the message does not name what was found (%s): %s", h.Found, e.Message)
 	}
+}
+
+func wantUnavailable(t *testing.T, h Harness, open func(string) (engine.Engine, error)) engine.Error {
+	t.Helper()
+	s := begin(t, h)
+	e, err := open(s.dir)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	_, err = e.Version(t.Context())
+	said := wantClass(t, err, engine.Unavailable)
+	if !strings.Contains(said.Message, "needed") || !strings.Contains(said.Message, "looked in") {
+		t.Errorf("the message does not say what is needed and where it was looked for: %s", said.Message)
+	}
+	_, err = e.Preview(t.Context(), s.request(t, nil))
+	wantClass(t, err, engine.Unavailable)
+	s.wantLedger(t)
+	return said
 }

@@ -5,13 +5,11 @@ package enginetest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,7 +23,7 @@ import (
 )
 
 // patience bounds every wait of the suite.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // password is a secret that must show up nowhere.
 const password = "correct-horse-battery"
@@ -55,16 +53,10 @@ func outputs() []engine.OutputSpec {
 
 // request for a thing in a test's directory.
 func request(dir string, in map[string]any, log io.Writer) engine.Request {
-	values := maps.Clone(in)
-	for name, v := range values { // numbers of a child come from JSON
-		if f, ok := v.(float64); ok && name == "size" {
-			values[name] = int64(f)
-		}
-	}
 	return engine.Request{
 		Address: "alpha/shop/staging/web." + Thing, Node: "web." + Thing,
 		Workspace: filepath.Join(dir, "work"),
-		Inputs:    values, Sensitive: map[string]bool{"password": true},
+		Inputs:    maps.Clone(in), Sensitive: map[string]bool{"password": true},
 		Outputs: outputs(), Log: log,
 	}
 }
@@ -111,6 +103,16 @@ func (s *subject) request(t *testing.T, change map[string]any) engine.Request {
 	return req
 }
 
+// identified is a request that declares the thing's identity.
+func (s *subject) identified(t *testing.T, change map[string]any) engine.Request {
+	t.Helper()
+	req := s.request(t, change)
+	if err := s.h.Identity(s.dir, &req); err != nil {
+		t.Fatalf("declare the thing's identity: %v", err)
+	}
+	return req
+}
+
 // apply previews and applies.
 func (s *subject) apply(ctx context.Context, req engine.Request) (engine.Preview, engine.Result, error) {
 	p, err := s.engine.Preview(ctx, req)
@@ -134,6 +136,13 @@ func (s *subject) up(t *testing.T, change map[string]any) (engine.Preview, engin
 // ledger is every side effect so far.
 func (s *subject) ledger(t *testing.T) []string {
 	t.Helper()
+	if s.h.World != nil {
+		lines, err := s.h.World(s.dir)
+		if err != nil {
+			t.Fatalf("read the ledger: %v", err)
+		}
+		return lines
+	}
 	text, err := os.ReadFile(Ledger(s.dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -198,19 +207,31 @@ func until(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// hold makes things of mode "hold" wait in their creation.
-func (s *subject) hold(t *testing.T) {
+// The files that hold a thing up; see Thing. The first needs the mode "hold".
+const (
+	holdCreated = "hold"
+	holdCreate  = "hold-create"
+	holdSet     = "hold-set"
+	holdDestroy = "hold-destroy"
+	creating    = "creating" // made by a thing that holdCreate holds up
+)
+
+// hold makes things wait.
+func (s *subject) hold(t *testing.T, file string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(worldOf(s.dir), "hold"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(worldOf(s.dir), file), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.letGo(t) })
 }
 
+// letGo ends every hold.
 func (s *subject) letGo(t *testing.T) {
 	t.Helper()
-	if err := os.Remove(filepath.Join(worldOf(s.dir), "hold")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Error(err)
+	for _, file := range []string{holdCreated, holdCreate, holdSet, holdDestroy} {
+		if err := os.Remove(filepath.Join(worldOf(s.dir), file)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Error(err)
+		}
 	}
 }
 
@@ -239,33 +260,6 @@ func await(t *testing.T, done <-chan outcome) outcome {
 		t.Fatalf("the apply did not end within %s", patience)
 		return outcome{}
 	}
-}
-
-// worker starts a process that applies the thing.
-func (s *subject) worker(t *testing.T, change map[string]any) *exec.Cmd {
-	t.Helper()
-	in := inputs(s.dir)
-	maps.Copy(in, change)
-	text, err := json.Marshal(child{Harness: s.h.Name, Dir: s.dir, Inputs: in})
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(s.dir, "child.json")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), self) //nolint:gosec // this test binary
-	cmd.Env = append(os.Environ(), childVariable+"="+path)
-	cmd.Stdout, cmd.Stderr = s.log, s.log
-	cmd.WaitDelay = time.Second
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return cmd
 }
 
 // logBuffer is a log that can be read while it is written.

@@ -51,6 +51,17 @@ type Behaviour struct {
 	// Hold names a file in the world: while it is there, a create waits between
 	// "created" and "recorded".
 	Hold string `json:"hold,omitempty"`
+	// HoldCreate names a file in the world: while it is there, a create waits
+	// before its side effect, having made the file "creating".
+	HoldCreate string `json:"holdCreate,omitempty"`
+	// HoldUpdate and HoldDestroy name files in the world: while they are there,
+	// an update or a destruction waits after its side effect.
+	HoldUpdate  string `json:"holdUpdate,omitempty"`
+	HoldDestroy string `json:"holdDestroy,omitempty"`
+	// Forgetful makes the engine as blind as those are that know what they made
+	// only once they recorded it: a create that was cut off is uncertain, unless
+	// the implementation declares an identity.
+	Forgetful bool `json:"forgetful,omitempty"`
 	// Immutable inputs replace the resource when they change.
 	Immutable []string `json:"immutable,omitempty"`
 	// Ignore lists inputs that are no attributes.
@@ -66,7 +77,7 @@ type Behaviour struct {
 
 func behaviourOf(req engine.Request) (Behaviour, error) {
 	var b Behaviour
-	for _, source := range []any{req.Implementation["settings"], req.Inputs[BehaviourInput]} {
+	for _, source := range []any{req.Implementation.Settings, req.Inputs[BehaviourInput]} {
 		if source == nil {
 			continue
 		}
@@ -145,13 +156,13 @@ func (n *node) pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// held waits while the hold file is there.
-func (n *node) held(ctx context.Context) error {
-	if n.behaviour.Hold == "" {
+// held waits while a file of the world is there; no name, no wait.
+func (n *node) held(ctx context.Context, name string) error {
+	if name == "" {
 		return nil
 	}
 	for {
-		_, err := os.Stat(filepath.Join(n.engine.dir, filepath.Base(n.behaviour.Hold)))
+		_, err := os.Stat(n.inWorld(name))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -163,3 +174,16 @@ func (n *node) held(ctx context.Context) error {
 		}
 	}
 }
+
+// heldBefore waits before a creation and says so.
+func (n *node) heldBefore(ctx context.Context) error {
+	if n.behaviour.HoldCreate == "" {
+		return nil
+	}
+	if err := os.WriteFile(n.inWorld("creating"), nil, 0o600); err != nil {
+		return n.broken(err)
+	}
+	return n.held(ctx, n.behaviour.HoldCreate)
+}
+
+func (n *node) inWorld(name string) string { return filepath.Join(n.engine.dir, filepath.Base(name)) }

@@ -8,7 +8,8 @@
 //
 // A resource has an identity, made of its node and its immutable inputs. So a
 // create that was cut off is found again and never made twice: every creation
-// has a number, which is part of the resource's id.
+// has a number, which is part of the resource's id. Nodes that are told to be
+// forgetful do not see that by themselves (see Behaviour).
 //
 // It is not for anything but tests, benchmarks and trying Nestor out: it keeps
 // sensitive values in clear.
@@ -48,7 +49,10 @@ type Engine struct {
 	name string
 }
 
-var _ engine.Engine = (*Engine)(nil)
+var (
+	_ engine.Engine  = (*Engine)(nil)
+	_ engine.Adopter = (*Engine)(nil)
+)
 
 // New opens the world.
 func New(c Config) (*Engine, error) {

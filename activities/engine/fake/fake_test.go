@@ -5,6 +5,7 @@ package fake_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,14 +19,49 @@ import (
 	"github.com/HatiCode/nestor/activities/engine/enginetest"
 	"github.com/HatiCode/nestor/activities/engine/fake"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
+	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
-func TestMain(m *testing.M) { os.Exit(enginetest.Main(m, harness())) }
+func TestMain(m *testing.M) { os.Exit(enginetest.Main(m, harness(), forgetful())) }
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	enginetest.Run(t, harness())
+}
+
+// TestForgetfulConformance runs the suite with an engine that does not see by
+// itself what a create that was cut off has made.
+func TestForgetfulConformance(t *testing.T) {
+	t.Parallel()
+	enginetest.Run(t, forgetful())
+}
+
+// forgetful is the harness of such an engine.
+func forgetful() enginetest.Harness {
+	h := harness()
+	h.Name = "forgetful"
+	prepare := h.Prepare
+	h.Prepare = func(dir string, req *engine.Request) error {
+		if err := prepare(dir, req); err != nil {
+			return err
+		}
+		req.Implementation.Settings["forgetful"] = true
+		return nil
+	}
+	h.Identity = func(_ string, req *engine.Request) error {
+		req.Implementation.Identity = map[string]string{"fake_resource." + req.Node: "${inputs.name}"}
+		return nil
+	}
+	h.Settle = func(workspace string) error {
+		begun, err := filepath.Glob(filepath.Join(world(filepath.Dir(workspace)), "locks", "*", "begun.json"))
+		if err != nil || len(begun) != 1 {
+			return fmt.Errorf("the creations that were cut off are %v, %w", begun, err)
+		}
+		// The person who looked is right: there is nothing.
+		return errors.Join(os.RemoveAll(filepath.Join(world(filepath.Dir(workspace)), "resources")), os.Remove(begun[0]))
+	}
+	return h
 }
 
 func world(dir string) string { return filepath.Join(dir, "world") }
@@ -52,7 +88,10 @@ func harness() enginetest.Harness {
 		Name: fake.Name,
 		Open: func(dir string) (engine.Engine, error) { return fake.New(fake.Config{Dir: world(dir)}) },
 		Prepare: func(_ string, req *engine.Request) error {
-			settings := map[string]any{"immutable": []any{"name"}, "ignore": []any{"mode", "world"}, "announce": "size"}
+			settings := map[string]any{
+				"immutable": []any{"name"}, "ignore": []any{"mode", "world"}, "announce": "size",
+				"holdCreate": "hold-create", "holdUpdate": "hold-set", "holdDestroy": "hold-destroy",
+			}
 			switch req.Inputs["mode"] {
 			case "fail-create":
 				settings["fail"] = map[string]any{"create": -1}
@@ -63,7 +102,7 @@ func harness() enginetest.Harness {
 			case "hold":
 				settings["hold"] = "hold"
 			}
-			req.Implementation = map[string]any{"settings": settings}
+			req.Implementation = catalog.Implementation{Settings: settings}
 			return nil
 		},
 		Corrupt: func(t *testing.T, dir string, req engine.Request) {
@@ -87,6 +126,18 @@ func harness() enginetest.Harness {
 				}
 			}
 		},
+		Adopt: func(t *testing.T, dir string, req engine.Request) engine.Source {
+			t.Helper()
+			e, err := fake.New(fake.Config{Dir: world(dir)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Address = "somebody/else/" + req.Node
+			if _, err := apply(t.Context(), e, req); err != nil {
+				t.Fatal(err)
+			}
+			return engine.Source{Ref: req.Address}
+		},
 		LockDead: func(t *testing.T, dir string, req *engine.Request) {
 			t.Helper()
 			self, err := supervise.Self()
@@ -109,7 +160,7 @@ func start(t *testing.T, settings map[string]any) (engine.Engine, engine.Request
 	}
 	return e, engine.Request{
 		Address: "t/app/env/web.db", Node: "web.db", Log: io.Discard,
-		Implementation: map[string]any{"settings": settings},
+		Implementation: catalog.Implementation{Settings: settings},
 		Inputs:         map[string]any{"size": int64(1)},
 		Outputs:        []engine.OutputSpec{{Name: "endpoint", Type: "string"}},
 	}, dir
@@ -173,6 +224,43 @@ func TestBehaviourFromAnInput(t *testing.T) {
 	req.Inputs["fake"] = map[string]any{"fial": 1}
 	if _, err := e.Preview(t.Context(), req); engine.ClassOf(err) != engine.Invalid || !strings.Contains(err.Error(), "fial") {
 		t.Errorf("got %v; want class invalid, naming the field", err)
+	}
+}
+
+// TestOutputsKept says which outputs a change leaves as they are.
+func TestOutputsKept(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason string
+		change func(*engine.Request)
+		want   []string
+	}{
+		"update":  {"only what is made of the changed input changes", func(r *engine.Request) { r.Inputs["size"] = int64(2) }, []string{"endpoint", "id"}},
+		"replace": {"another resource has another id", func(r *engine.Request) { r.Inputs["name"] = "beta" }, []string{"size"}},
+		"unknown": {"what is not known may change", func(r *engine.Request) {
+			delete(r.Inputs, "name")
+			r.Unknown = map[string]string{"name": "known after x"}
+		}, []string{"size"}},
+		"nothing": {"without a change nothing is said", func(*engine.Request) {}, nil},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e, req, _ := start(t, map[string]any{"immutable": []any{"name"}, "outputs": map[string]any{"endpoint": "{name}.test/{id}"}})
+			req.Inputs["name"] = "alpha"
+			req.Outputs = []engine.OutputSpec{{Name: "endpoint", Type: "string"}, {Name: "id", Type: "string"}, {Name: "size", Type: "integer"}}
+			if _, err := apply(t.Context(), e, req); err != nil {
+				t.Fatal(err)
+			}
+			c.change(&req)
+			p, err := e.Preview(t.Context(), req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, p.OutputsKept); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", c.reason, diff)
+			}
+		})
 	}
 }
 

@@ -5,7 +5,6 @@ package fake
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"reflect"
@@ -13,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/HatiCode/nestor/activities/engine"
-	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/internal/canonical"
 	"github.com/HatiCode/nestor/orchestrator"
 )
@@ -41,11 +39,18 @@ func (n *node) observe(ctx context.Context) (engine.Observation, error) {
 	if err != nil {
 		return engine.Observation{}, err
 	}
+	uncertain, err := n.uncertain(s)
+	if err != nil {
+		return engine.Observation{}, err
+	}
 	unrecorded, err := n.identities()
 	if err != nil {
 		return engine.Observation{}, n.broken(err)
 	}
-	o := engine.Observation{Serial: s.Serial, Lineage: s.Lineage, Exists: s.Resource != nil || len(unrecorded) > 0}
+	o := engine.Observation{
+		Serial: s.Serial, Lineage: s.Lineage, Exists: s.Resource != nil || len(unrecorded) > 0 || len(uncertain) > 0,
+		Uncertain: uncertain,
+	}
 	if s.Resource != nil {
 		o.Outputs, err = n.typedOutputs(s.Outputs, false)
 	}
@@ -76,7 +81,7 @@ type situation struct {
 func (n *node) look() (situation, error) {
 	var s situation
 	var err error
-	if s.state, err = n.state(); err != nil {
+	if s.state, err = n.recovered(); err != nil {
 		return s, err
 	}
 	if n.req.Destroy {
@@ -182,7 +187,7 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 	if err != nil {
 		return engine.Preview{}, err
 	}
-	p := engine.Preview{Changes: s.changes, Token: s.token}
+	p := engine.Preview{Changes: s.changes, OutputsKept: n.kept(s), Token: s.token}
 	if len(n.req.Unknown) > 0 {
 		p.Token = ""
 	}
@@ -217,10 +222,8 @@ func (n *node) carryOut(ctx context.Context, s *situation) error {
 	if err := n.act(ctx, verb); err != nil {
 		return err
 	}
-	if s.state.Resource != nil && s.state.Identity != s.identity {
-		if err := n.remove(s.state.Identity); err != nil {
-			return n.broken(err)
-		}
+	if err := n.removeOthers(s.identity); err != nil {
+		return n.broken(err)
 	}
 	announce := n.behaviour.Announce
 	if s.actual == nil {
@@ -230,18 +233,53 @@ func (n *node) carryOut(ctx context.Context, s *situation) error {
 				first[name] = value
 			}
 		}
+		if err := n.begin(s.identity); err != nil {
+			return n.broken(err)
+		}
+		if err := n.heldBefore(ctx); err != nil {
+			return errors.Join(err, n.settled())
+		}
 		made, err := n.make(s.identity, first)
 		if err != nil {
 			return n.broken(err)
 		}
 		s.actual = made
-		if err := n.held(ctx); err != nil {
-			// Stop cleanly: what was made is recorded.
-			_, commitErr := n.record(s)
-			return errors.Join(err, commitErr)
+		if err := n.held(ctx, n.behaviour.Hold); err != nil {
+			return n.stop(s, err)
+		}
+		return n.set(s, announce)
+	}
+	if err := n.set(s, announce); err != nil {
+		return err
+	}
+	if err := n.held(ctx, n.behaviour.HoldUpdate); err != nil {
+		return n.stop(s, err)
+	}
+	return nil
+}
+
+// stop is a clean one: what was made is recorded.
+func (n *node) stop(s *situation, why error) error {
+	_, err := n.record(s)
+	return errors.Join(why, err)
+}
+
+// removeOthers removes what the node has beside one resource: that which is
+// replaced, and what an interrupted attempt with other inputs made.
+func (n *node) removeOthers(identity string) error {
+	ids, err := n.identities()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if id == identity {
+			continue
+		}
+		if err := n.remove(id); err != nil {
+			return err
 		}
 	}
-	return n.set(s, announce)
+	return nil
 }
 
 // set brings the attributes of an existing resource to what is wanted.
@@ -289,9 +327,12 @@ func (n *node) record(s *situation) (record, error) {
 	}
 	r.Serial++
 	if r.Lineage == "" {
-		r.Lineage = "lineage-of-" + s.actual.ID
+		r.Lineage = lineageOf(s.actual)
 	}
 	if err := writeJSON(n.stateFile(), r); err != nil {
+		return r, n.broken(err)
+	}
+	if err := n.settled(); err != nil {
 		return r, n.broken(err)
 	}
 	// As a later reader will find it.
@@ -303,7 +344,7 @@ func (n *node) record(s *situation) (record, error) {
 }
 
 func (n *node) destroy(ctx context.Context) error {
-	if _, err := n.state(); err != nil {
+	if _, err := n.recovered(); err != nil {
 		return err
 	}
 	ids, err := n.identities()
@@ -319,6 +360,9 @@ func (n *node) destroy(ctx context.Context) error {
 		if err := n.remove(id); err != nil {
 			return n.broken(err)
 		}
+		if err := n.held(ctx, n.behaviour.HoldDestroy); err != nil {
+			return err
+		}
 	}
 	if err := os.Remove(n.stateFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return n.broken(err)
@@ -331,54 +375,6 @@ func (n *node) destroy(ctx context.Context) error {
 		return n.fail(engine.Rejected, "still there after the destruction: %s", strings.Join(left, ", "))
 	}
 	return nil
-}
-
-// outputs by the definition's names; those it cannot give are absent.
-func (n *node) outputs(r *resource) map[string]any {
-	out := map[string]any{}
-	for _, spec := range n.req.Outputs {
-		if value, ok := n.behaviour.Outputs[spec.Name]; ok {
-			out[spec.Name] = n.fill(value, r)
-		} else if value, ok := r.Attributes[spec.Name]; ok {
-			out[spec.Name] = value
-		} else if spec.Name == "id" {
-			out[spec.Name] = r.ID
-		}
-	}
-	return out
-}
-
-func (n *node) fill(value any, r *resource) any {
-	text, ok := value.(string)
-	if !ok {
-		return value
-	}
-	pairs := []string{"{id}", r.ID, "{node}", n.req.Node}
-	for name, v := range r.Attributes {
-		pairs = append(pairs, "{"+name+"}", fmt.Sprint(v))
-	}
-	return strings.NewReplacer(pairs...).Replace(text)
-}
-
-// typedOutputs converts to the declared types; with all set, one that is
-// missing is an error.
-func (n *node) typedOutputs(values map[string]any, all bool) (map[string]any, error) {
-	out := map[string]any{}
-	for _, spec := range n.req.Outputs {
-		value, ok := values[spec.Name]
-		if !ok || value == nil {
-			if all {
-				return nil, n.fail(engine.Invalid, "the definition declares output %q, and nothing gives it", spec.Name)
-			}
-			continue
-		}
-		converted, ok := typed(catalog.Type(spec.Type), value)
-		if !ok {
-			return nil, n.fail(engine.Invalid, "output %q is declared as %s and is none", spec.Name, spec.Type)
-		}
-		out[spec.Name] = converted
-	}
-	return out, nil
 }
 
 // same compares values by their JSON meaning.

@@ -36,6 +36,8 @@ type record struct {
 	Identity string         `json:"identity"`
 	Resource *resource      `json:"resource"`
 	Outputs  map[string]any `json:"outputs"`
+	// Adopted is the source that the resource was taken over from.
+	Adopted string `json:"adopted,omitempty"`
 }
 
 // holder is who holds a node's lock.

@@ -31,6 +31,8 @@ const (
 	reportEvery = 5 * time.Second
 )
 
+func leasePath(workspace string) string { return filepath.Join(workspace, leaseFile) }
+
 // Holder is who holds, or last held, a workspace's lease.
 type Holder struct {
 	orchestrator.Lease           // the supervisor
@@ -83,7 +85,7 @@ func Acquire(ctx context.Context, workspace string, waiting func(Holder)) (*Turn
 		return nil, err
 	}
 	report := reporter(waiting)
-	if err := lockWait(ctx, turn, func() { report(Holder{}) }); err != nil {
+	if err := lockWait(ctx, turn, func() error { report(Holder{}); return nil }); err != nil {
 		return nil, errors.Join(err, turn.Close())
 	}
 	if err := awaitDeath(ctx, workspace, report); err != nil {
@@ -95,16 +97,18 @@ func Acquire(ctx context.Context, workspace string, waiting func(Holder)) (*Turn
 // awaitDeath returns once the lease is free. The caller holds the turn, so
 // nobody takes the lease in between.
 func awaitDeath(ctx context.Context, workspace string, report func(Holder)) error {
-	lease, err := openLock(filepath.Join(workspace, leaseFile))
+	lease, err := openLock(leasePath(workspace))
 	if err != nil {
 		return err
 	}
-	err = lockWait(ctx, lease, func() {
+	left := orphans{workspace: workspace}
+	err = lockWait(ctx, lease, func() error {
 		holder, readErr := ReadHolder(workspace)
 		if readErr != nil {
 			holder = Holder{} // it is being written; the next report tells more
 		}
 		report(holder)
+		return left.clear()
 	})
 	if ctx.Err() != nil && err != nil {
 		err = errors.Join(err, interrupt(workspace))
@@ -150,7 +154,7 @@ func signalTo(pid int, holder Holder) error {
 // Holder means that nobody ever did.
 func ReadHolder(workspace string) (Holder, error) {
 	var h Holder
-	text, err := os.ReadFile(filepath.Join(workspace, leaseFile)) //nolint:gosec // inside the workspace
+	text, err := os.ReadFile(leasePath(workspace))
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, nil
 	}
@@ -167,7 +171,11 @@ func ReadHolder(workspace string) (Holder, error) {
 }
 
 // Self is this process as a lease names it.
-func Self() (orchestrator.Lease, error) {
+func Self() (orchestrator.Lease, error) { return Process(os.Getpid()) }
+
+// Process is a living process of this host as a lease names it. The error wraps
+// fs.ErrNotExist when there is none with that pid.
+func Process(pid int) (orchestrator.Lease, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return orchestrator.Lease{}, fmt.Errorf("read host name: %w", err)
@@ -176,11 +184,11 @@ func Self() (orchestrator.Lease, error) {
 	if err != nil {
 		return orchestrator.Lease{}, err
 	}
-	start, err := startTime(os.Getpid())
+	start, err := startTime(pid)
 	if err != nil {
-		return orchestrator.Lease{}, fmt.Errorf("read own start time: %w", err)
+		return orchestrator.Lease{}, fmt.Errorf("read start time of process %d: %w", pid, err)
 	}
-	return orchestrator.Lease{Host: host, BootID: boot, PID: os.Getpid(), StartTime: start}, nil
+	return orchestrator.Lease{Host: host, BootID: boot, PID: pid, StartTime: start}, nil
 }
 
 // Alive says whether the process that a lease names still runs. known is false
@@ -208,6 +216,12 @@ func Alive(l orchestrator.Lease) (alive, known bool) {
 	return start == l.StartTime, true
 }
 
+// dead says that a process is provably dead.
+func dead(l orchestrator.Lease) bool {
+	alive, known := Alive(l)
+	return known && !alive
+}
+
 func openLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // a fixed name inside the workspace
 	if err != nil {
@@ -233,7 +247,7 @@ func tryLock(f *os.File) (bool, error) {
 }
 
 // lockWait polls, because a blocking flock cannot be canceled.
-func lockWait(ctx context.Context, f *os.File, busy func()) error {
+func lockWait(ctx context.Context, f *os.File, busy func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -244,7 +258,9 @@ func lockWait(ctx context.Context, f *os.File, busy func()) error {
 		if err != nil || ok {
 			return err
 		}
-		busy()
+		if err := busy(); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -87,7 +88,7 @@ type supervisor struct {
 }
 
 func (s *supervisor) run() (int, error) {
-	lease, err := openLock(s.spec.Workspace + "/" + leaseFile)
+	lease, err := openLock(leasePath(s.spec.Workspace))
 	if err != nil {
 		return codeFailed, err
 	}
@@ -137,7 +138,7 @@ func (s *supervisor) run() (int, error) {
 func (s *supervisor) lock(lease *os.File) error {
 	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
 	defer cancel()
-	err := lockWait(ctx, lease, func() {})
+	err := lockWait(ctx, lease, func() error { return nil })
 	if !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
@@ -171,9 +172,16 @@ func (s *supervisor) start(lease, stdout, stderr *os.File) error {
 	holder := Holder{
 		Lease: self, Engine: s.cmd.Process.Pid, Program: s.spec.Program, Verb: verb, Since: time.Now().UTC(),
 	}
-	// A program that has ended already has no start time, and needs none.
-	holder.EngineStart, _ = startTime(holder.Engine)
-	if err := writeHolder(lease, holder); err != nil {
+	// Without its start time a program that lives would be taken for dead, so
+	// it must not run. One that has ended already has none, and needs none.
+	holder.EngineStart, err = startTime(holder.Engine)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+		err = nil
+	}
+	if err == nil {
+		err = writeHolder(lease, holder)
+	}
+	if err != nil {
 		s.killGroup()
 		return errors.Join(err, <-s.done)
 	}

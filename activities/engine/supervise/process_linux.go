@@ -6,8 +6,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // bootID names this boot of this kernel.
@@ -17,6 +19,37 @@ func bootID() (string, error) {
 		return "", fmt.Errorf("read boot id: %w", err)
 	}
 	return strings.TrimSpace(string(text)), nil
+}
+
+// groupHolds says whether a process of the group has the file open.
+func groupHolds(group int, path string) (bool, error) {
+	want, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		return false, err
+	}
+	for _, p := range all {
+		pid, err := strconv.Atoi(p.Name())
+		if err != nil {
+			continue
+		}
+		if of, err := syscall.Getpgid(pid); err != nil || of != group {
+			continue
+		}
+		open, err := filepath.Glob(filepath.Join("/proc", p.Name(), "fd", "*"))
+		if err != nil {
+			return false, err
+		}
+		for _, fd := range open {
+			if have, err := os.Stat(fd); err == nil && os.SameFile(have, want) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // startTime of a process in clock ticks since boot: with the boot id it tells

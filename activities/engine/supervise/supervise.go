@@ -18,6 +18,8 @@
 //     the lease is held until then. (The kernel's parent-death signal would stop
 //     it, but may come several times, and a second interrupt makes a program end
 //     at once, with its state unwritten.)
+//   - When both were killed, what the program leaves behind, such as a plugin
+//     that waits for it forever, is ended by the next attempt.
 //
 // This is so on Linux. Elsewhere a dead worker is noticed within a quarter of a
 // second instead of at once, and a program's output passes through a nameless

@@ -7,9 +7,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,8 +28,19 @@ import (
 // killed. Its value is the specification.
 const workerVariable = "NESTOR_TEST_WORKER"
 
+// executableVariable makes this binary say what it would run as a supervisor.
+const executableVariable = "NESTOR_TEST_EXECUTABLE"
+
 func TestMain(m *testing.M) {
 	if supervise.Main() {
+		return
+	}
+	if _, ok := os.LookupEnv(executableVariable); ok {
+		path, err := supervise.Executable()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = fmt.Fprint(os.Stdout, path)
 		return
 	}
 	if text, ok := os.LookupEnv(workerVariable); ok {
@@ -206,6 +220,10 @@ func TestOrphanedChildHoldsLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "the program", func() bool { return exists(filepath.Join(dir, "started")) })
+	until(t, "who holds the lease", func() bool {
+		holder, err := supervise.ReadHolder(dir)
+		return err == nil && holder.Engine != 0
+	})
 	holder, err := supervise.ReadHolder(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -228,6 +246,50 @@ func TestOrphanedChildHoldsLease(t *testing.T) {
 	}
 	if err := turn.Release(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOrphanIsEnded kills supervisor and program: a plugin that would wait for
+// its program forever is ended, and nothing else is.
+func TestOrphanIsEnded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cmd, _ := command(t, t.Context(), supervise.Spec{Workspace: dir}, "sleep 600 & echo $! > orphan.new; mv orphan.new orphan; wait")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the program", func() bool { return exists(filepath.Join(dir, "orphan")) })
+	until(t, "who holds the lease", func() bool {
+		holder, err := supervise.ReadHolder(dir)
+		return err == nil && holder.Engine != 0
+	})
+	holder, err := supervise.ReadHolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range []int{holder.PID, holder.Engine} {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = cmd.Wait() // it was killed
+	turn, err := supervise.Acquire(t.Context(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := turn.Release(); err != nil {
+		t.Error(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "orphan"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := supervise.Process(pid); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the orphan lives: %+v, %v", left, err)
 	}
 }
 
@@ -347,7 +409,10 @@ func TestCanceledWaiter(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			until(t, "the program", func() bool { return exists(filepath.Join(dir, "started")) })
+			until(t, "the program, and who holds the lease", func() bool {
+				holder, err := supervise.ReadHolder(dir)
+				return err == nil && holder.Engine != 0 && exists(filepath.Join(dir, "started"))
+			})
 			if killSupervisor {
 				if err := cmd.Process.Kill(); err != nil {
 					t.Fatal(err)
@@ -407,6 +472,50 @@ func TestTurnIsForOne(t *testing.T) {
 	}
 	if err := second.Release(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestExecutable(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	worker := filepath.Join(dir, "worker")
+	if err := os.Link(self, worker); err != nil { // another file system
+		text, err := os.ReadFile(self)
+		if err == nil {
+			err = os.WriteFile(worker, text, 0o700)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask := func() string {
+		cmd := exec.CommandContext(t.Context(), worker)
+		cmd.Env = append(os.Environ(), executableVariable+"=1")
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	if got := ask(); got != worker {
+		t.Errorf("alone it runs %q; want itself", got)
+	}
+	small := filepath.Join(dir, supervise.Program)
+	if err := os.WriteFile(small, []byte("no program"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(); got != worker {
+		t.Errorf("beside a file that cannot be executed it runs %q; want itself", got)
+	}
+	if err := os.Chmod(small, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(); got != small {
+		t.Errorf("beside the small one it runs %q; want that", got)
 	}
 }
 

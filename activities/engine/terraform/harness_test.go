@@ -3,10 +3,13 @@
 package terraform_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -17,12 +20,14 @@ import (
 	"github.com/HatiCode/nestor/activities/engine/enginetest"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/activities/engine/terraform"
+	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
-// TestMain makes this binary a supervisor and a worker to be killed as well.
+// TestMain makes this binary a supervisor, a provider and a worker to be killed
+// as well.
 func TestMain(m *testing.M) {
-	if supervise.Main() {
+	if serveProvider() || supervise.Main() {
 		return
 	}
 	os.Exit(enginetest.Main(m, harness("tofu"), harness("terraform")))
@@ -84,20 +89,27 @@ func lookup(name string) string {
 
 const providerVersion = "1.4.0"
 
-// mirror makes a provider mirror of the provider in bin.
+// mirror makes a provider mirror of the local provider in bin and the provider
+// of this test binary.
 func mirror(dir string) (string, error) {
-	program := filepath.Join(bin(), "terraform-provider-local")
-	if _, err := os.Stat(program); err != nil {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	local := filepath.Join(bin(), "terraform-provider-local")
+	if _, err := os.Stat(local); err != nil {
 		return "", fmt.Errorf("the local provider is missing; run \"make tools\": %w", err)
 	}
 	root := filepath.Join(dir, "mirror")
-	platform := filepath.Join(root, "providers.test", "nestor", "local", providerVersion, runtime.GOOS+"_"+runtime.GOARCH)
-	if err := os.MkdirAll(platform, 0o700); err != nil {
-		return "", err
-	}
-	err := os.Symlink(program, filepath.Join(platform, "terraform-provider-local_v"+providerVersion))
-	if err != nil && !errors.Is(err, os.ErrExist) {
-		return "", err
+	for name, program := range map[string]string{"local": local, "world": self} {
+		platform := filepath.Join(root, "providers.test", "nestor", name, providerVersion, runtime.GOOS+"_"+runtime.GOARCH)
+		if err := os.MkdirAll(platform, 0o700); err != nil {
+			return "", err
+		}
+		err := os.Symlink(program, filepath.Join(platform, "terraform-provider-"+name+"_v"+providerVersion))
+		if err != nil && !errors.Is(err, os.ErrExist) {
+			return "", err
+		}
 	}
 	return root, nil
 }
@@ -115,7 +127,7 @@ func open(dir, program string) (engine.Engine, error) {
 // prepare writes the thing's bundle.
 func prepare(dir string, req *engine.Request) error {
 	req.Bundle = filepath.Join(dir, "bundle")
-	req.Implementation = map[string]any{"module": "modules/thing", "inputs": map[string]any{"text": "note"}}
+	req.Implementation = catalog.Implementation{Module: "modules/thing", Inputs: map[string]string{"text": "note"}}
 	module := filepath.Join(req.Bundle, "modules", "thing")
 	if err := os.MkdirAll(module, 0o700); err != nil {
 		return err
@@ -149,7 +161,13 @@ func harness(name string) enginetest.Harness {
 		},
 		Drift: func(t *testing.T, dir string, _ engine.Request) {
 			t.Helper()
-			if err := os.Remove(filepath.Join(dir, "world", "record-alpha")); err != nil {
+			path := filepath.Join(dir, "world", "thing-alpha")
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = bytes.Replace(text, []byte(`"text":"plain"`), []byte(`"text":""`), 1)
+			if err := os.WriteFile(path, text, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -171,6 +189,18 @@ func harness(name string) enginetest.Harness {
 			holder, err := supervise.ReadHolder(workspace)
 			return holder.Engine, err
 		},
+		Supervisor: func(workspace string) (int, error) {
+			holder, err := supervise.ReadHolder(workspace)
+			return holder.PID, err
+		},
+		Identity: func(_ string, req *engine.Request) error {
+			req.Implementation.Identity = map[string]string{"world_thing.thing": "${inputs.world}/${inputs.name}"}
+			return nil
+		},
+		Adopt: func(t *testing.T, dir string, req engine.Request) engine.Source {
+			t.Helper()
+			return engine.Source{State: makeOutside(t, name, dir, req)}
+		},
 		Settle:  func(workspace string) error { return os.Remove(filepath.Join(workspace, "apply.json")) },
 		Missing: func(dir string) (engine.Engine, error) { return open(dir, filepath.Join(dir, "nowhere", name)) },
 		TooOld: func(dir string) (engine.Engine, error) {
@@ -182,6 +212,46 @@ func harness(name string) enginetest.Harness {
 			return open(dir, old)
 		},
 		Found: "terraform 1.4.7",
+	}
+}
+
+// makeOutside makes the thing with the bare program and returns its state.
+func makeOutside(t *testing.T, program, dir string, req engine.Request) []byte {
+	t.Helper()
+	outside := t.TempDir()
+	text, err := os.ReadFile(filepath.Join(req.Bundle, "modules", "thing", "main.tf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inputs := maps.Clone(req.Inputs)
+	inputs["note"] = inputs["text"]
+	delete(inputs, "text")
+	values, err := json.Marshal(inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"main.tf": text, "terraform.tfvars.json": values} {
+		if err := os.WriteFile(filepath.Join(outside, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bare(t, program, dir, outside, "init", "-input=false")
+	bare(t, program, dir, outside, "apply", "-input=false", "-auto-approve")
+	state, err := os.ReadFile(filepath.Join(outside, "terraform.tfstate"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// bare runs the program without Nestor.
+func bare(t *testing.T, program, dir, in string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), lookup(program), args...)
+	cmd.Dir = in
+	cmd.Env = append(os.Environ(), "TF_CLI_CONFIG_FILE="+filepath.Join(dir, "data", "terraform", "cli.tfrc"), "CHECKPOINT_DISABLE=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", program, args, err, out)
 	}
 }
 

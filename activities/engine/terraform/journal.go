@@ -35,6 +35,13 @@ type journal struct {
 	Existed bool `json:"existed"`
 	// Before digests each resource instance that the state held.
 	Before map[string]string `json:"before"`
+	// Identities by the address inside the module: the ID by which what this
+	// apply creates can be looked up. They are of this apply's inputs, which the
+	// next attempt's may not be.
+	Identities map[string]string `json:"identities,omitempty"`
+	// Absent lists creations that had begun and of which a later look proved
+	// that they made nothing.
+	Absent []string `json:"absent,omitempty"`
 	// Acted is when the dead program began to act; it held the state's lock
 	// then. Set when the journal becomes that of a dead apply.
 	Acted time.Time `json:"acted,omitzero"`
@@ -45,16 +52,20 @@ type journal struct {
 func (n *node) begin(j journal) error {
 	j.Address = n.req.Address
 	j.Started = time.Now().UTC()
-	text, err := json.Marshal(j)
-	if err != nil {
-		return err
-	}
 	for _, name := range []string{exitFile, outputFile} {
 		if err := os.RemoveAll(n.path(name)); err != nil {
 			return err
 		}
 	}
-	return atomicfile.Write(n.path(journalFile), text)
+	return n.writeJournal(journalFile, j)
+}
+
+func (n *node) writeJournal(name string, j journal) error {
+	text, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(n.path(name), text)
 }
 
 func (n *node) readJournal() (*journal, error) { return n.readJournalFile(journalFile) }
@@ -100,10 +111,11 @@ func (n *node) settle(s state) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := s.instances()
+	now := s.current()
 	var uncertain []string
 	for _, address := range began {
-		if now[address] == "" || now[address] == j.Before[address] {
+		unrecorded := now[address] == "" || now[address] == j.Before[address]
+		if unrecorded && !slices.Contains(j.Absent, address) {
 			uncertain = append(uncertain, address)
 		}
 	}
@@ -112,11 +124,7 @@ func (n *node) settle(s state) ([]string, error) {
 	}
 	// Nothing is in doubt, but the dead program may have left its lock.
 	j.Acted = acted
-	text, err := json.Marshal(j)
-	if err != nil {
-		return nil, err
-	}
-	if err := atomicfile.Write(n.path(diedFile), text); err != nil {
+	if err := n.writeJournal(diedFile, *j); err != nil {
 		return nil, err
 	}
 	return nil, n.forget(journalFile, outputFile, exitFile)
@@ -173,13 +181,19 @@ func (n *node) forget(names ...string) error {
 	return nil
 }
 
-// uncertainError says what is in doubt and how to settle it.
+// uncertainError says what is in doubt, what came of looking it up, and how to
+// settle it.
 func (n *node) uncertainError(addresses []string) error {
+	looked := ""
+	if n.looked != nil {
+		looked = ". It was looked up and could not be seen: " + n.looked.Error()
+	}
 	return &engine.Error{
 		Class: engine.Uncertain, Engine: Name, Resource: addresses[0],
 		Message: fmt.Sprintf("the creation was cut off before it was recorded, so nothing is created again. "+
 			"Look whether it exists: %s. What does, import into the state (in %s) or remove; "+
-			"if it does not, remove %s. Then try again",
-			strings.Join(addresses, ", "), n.req.Workspace, n.path(journalFile)),
+			"if it does not, remove %s. Then try again%s",
+			strings.Join(addresses, ", "), n.req.Workspace, n.path(journalFile), looked),
+		Err: n.looked,
 	}
 }

@@ -86,7 +86,7 @@ func (n *node) lockError(l lockInfo) (engine.Class, string) {
 // on this host between the program's start and its first act: the program acted
 // under the lock, and only one can have taken it in that time.
 func (n *node) breakable(l lockInfo) (bool, error) {
-	died, err := n.readJournalFile(diedFile)
+	died, err := n.dead()
 	if err != nil || died == nil || died.Acted.IsZero() || l.id == "" {
 		return false, err
 	}
@@ -102,10 +102,23 @@ func (n *node) breakable(l lockInfo) (bool, error) {
 	return holder == host && died.Address == n.req.Address && !created.Before(died.Started) && !created.After(died.Acted), nil
 }
 
-// applyUnlocked applies, and once more after it has broken the lock of its own
-// dead predecessor.
-func (n *node) applyUnlocked(ctx context.Context, plan string, j journal) error {
-	err := n.runApply(ctx, plan, j)
+// dead is the journal of the dead apply, whether or not it is settled.
+func (n *node) dead() (*journal, error) {
+	j, err := n.readJournalFile(diedFile)
+	if err != nil || j != nil {
+		return j, err
+	}
+	if j, err = n.readJournal(); err != nil || j == nil {
+		return nil, err
+	}
+	_, j.Acted, err = n.begun()
+	return j, err
+}
+
+// unlocked runs something that takes the state's lock, and once more after it
+// has broken the lock of this workspace's own dead program.
+func (n *node) unlocked(ctx context.Context, run func() error) error {
+	err := run()
 	e, ok := engine.AsError(err)
 	if !ok || e.Class != engine.Locked || n.inTheWay == nil {
 		return err
@@ -119,5 +132,5 @@ func (n *node) applyUnlocked(ctx context.Context, plan string, j journal) error 
 	if err := n.runUnlock(ctx, lock.id); err != nil {
 		return err
 	}
-	return n.runApply(ctx, plan, j)
+	return run()
 }

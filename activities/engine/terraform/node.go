@@ -40,19 +40,18 @@ type node struct {
 	turn      *supervise.Turn
 	program   program   // set by ready
 	inTheWay  *lockInfo // the lock that stopped the last run
+	looked    error     // why what is in doubt could not be looked up
 }
 
 // open checks the request and waits for the node's turn: nobody else is at work
 // in the workspace, and no program of an earlier attempt is alive.
 func (e *Engine) open(ctx context.Context, req engine.Request) (*node, error) {
-	impl, err := decodeImplementation(req.Implementation)
-	if err != nil {
-		return nil, err
-	}
+	impl := req.Implementation
 	if err := checkRequest(req, impl); err != nil {
 		return nil, err
 	}
 	n := &node{engine: e, req: req, impl: impl, redact: newRedactor(req)}
+	var err error
 	if n.args, err = arguments(req, impl); err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@
 package terraform
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -20,19 +19,6 @@ var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 
 // segment is a part of a state address that is safe as a path segment.
 var segment = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
-
-// decodeImplementation reads the definition's block for this engine.
-func decodeImplementation(block map[string]any) (catalog.Implementation, error) {
-	var impl catalog.Implementation
-	text, err := json.Marshal(block)
-	if err == nil {
-		err = json.Unmarshal(text, &impl)
-	}
-	if err != nil {
-		return impl, invalid("the definition's implementation for %s cannot be read: %v", Name, err)
-	}
-	return impl, nil
-}
 
 // checkRequest refuses what must never become a path, a name or an argument.
 func checkRequest(req engine.Request, impl catalog.Implementation) error {

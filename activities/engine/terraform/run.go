@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -125,6 +126,34 @@ func (n *node) runApply(ctx context.Context, plan string, j journal) error {
 	return n.result(ctx, phaseApply, err, l)
 }
 
+// errNothingThere says that what was to be imported provably does not exist.
+var errNothingThere = errors.New("it does not exist")
+
+// nothingThere are the words for that: the program's own, and those of the
+// library that most providers use. Anything else, such as "not found" of some
+// host or profile, proves nothing.
+var nothingThere = regexp.MustCompile(`(?i)cannot import non-existent remote object|couldn't find resource`)
+
+// runImport takes what has the ID into the state, at an address of the root
+// module.
+func (n *node) runImport(ctx context.Context, address, id string) error {
+	l := n.listen()
+	tf, err := n.terraform(supervise.Spec{}, l)
+	if err != nil {
+		return failed("prepare import", err)
+	}
+	return n.withInputs(func(variables string) error {
+		err := tf.Import(ctx, address, id, tfexec.VarFile(variables))
+		if err != nil && ctx.Err() == nil {
+			if said := err.Error(); strings.Count(said, "Error: ") == 1 && nothingThere.MatchString(said) {
+				l.flush()
+				return errNothingThere
+			}
+		}
+		return n.result(ctx, phaseState, err, l)
+	})
+}
+
 // runPull reads the state from its backend.
 func (n *node) runPull(ctx context.Context) (string, error) {
 	tf, err := n.terraform(supervise.Spec{}, nil)
@@ -133,6 +162,16 @@ func (n *node) runPull(ctx context.Context) (string, error) {
 	}
 	text, err := tf.StatePull(ctx)
 	return text, n.result(ctx, phaseState, err, n.listen())
+}
+
+// runPush makes a file the state in the backend. With force it takes the place
+// of a state of another origin.
+func (n *node) runPush(ctx context.Context, file string, force bool) error {
+	tf, err := n.terraform(supervise.Spec{}, nil)
+	if err != nil {
+		return failed("prepare state push", err)
+	}
+	return n.result(ctx, phaseState, tf.StatePush(ctx, file, tfexec.Force(force)), n.listen())
 }
 
 // runUnlock removes the state's lock.
@@ -161,13 +200,17 @@ func (n *node) result(ctx context.Context, at phase, err error, l *listener) err
 	d := n.diagnose(err, l)
 	text := d.Summary + " " + d.Detail
 	e := &engine.Error{Engine: Name, Resource: d.Address, Err: errors.New("exit status of " + n.program.command())}
-	if lock, ok := parseLock(d); ok {
+	refused := refusesCredentials(text)
+	if lock, ok := parseLock(d); ok && (lock.id != "" || !refused) {
 		n.inTheWay = &lock
 		e.Class, e.Message = n.lockError(lock)
 		return e
 	}
 	e.Class = classify(at, text)
 	e.Message = n.redact.text(shorten(n.explain(d)))
+	if refused && (e.Class == engine.Rejected || e.Class == engine.Unreadable) {
+		e.Message += renew
+	}
 	return e
 }
 
@@ -193,16 +236,40 @@ func (n *node) diagnose(err error, l *listener) diagnostic {
 		}
 		return first
 	}
+	return n.inWords(err, l)
+}
+
+// inWords reads the words of the few commands that have nothing else.
+func (n *node) inWords(err error, l *listener) diagnostic {
 	text := colours.ReplaceAllString(err.Error(), "")
 	if _, said, ok := strings.Cut(text, "Error: "); ok {
-		summary, detail, _ := strings.Cut(said, "\n")
-		return diagnostic{Summary: strings.TrimSpace(summary), Detail: strings.Trim(strings.ReplaceAll(detail, "│", " "), "╵ \n")}
+		first, more, _ := strings.Cut(said, "Error: ")
+		summary, detail, _ := strings.Cut(first, "\n")
+		d := diagnostic{Summary: strings.TrimSpace(summary), Detail: strings.Trim(strings.ReplaceAll(detail, "│", " "), "╵╷ \n")}
+		if at := located.FindStringSubmatch(d.Detail); at != nil {
+			d.Range = &sourceRange{Filename: at[1]}
+			d.Range.Start.Line, _ = strconv.Atoi(at[2]) // digits, and few
+			d.Detail = strings.TrimSpace(excerpt.ReplaceAllString(strings.Replace(d.Detail, at[0], "", 1), ""))
+		}
+		if more != "" {
+			d.Detail += fmt.Sprintf(" (and %d more errors)", 1+strings.Count(more, "Error: "))
+		}
+		return d
+	}
+	if said := strings.TrimSpace(exitStatus.ReplaceAllString(text, "")); said != "" {
+		return diagnostic{Summary: said}
 	}
 	return diagnostic{Summary: n.program.command() + " failed", Detail: strings.Join(append(l.plain, text), "\n")}
 }
 
-// colours are written by the few commands that cannot be told not to.
-var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+var (
+	// colours are written by the few commands that cannot be told not to.
+	colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
+	// located is where an error lies, and excerpt the line quoted from there.
+	located    = regexp.MustCompile(`on (\S[^\n]*) line (\d+)[^\n]*\n`)
+	excerpt    = regexp.MustCompile(`(?m)^\s*\d+: .*$`)
+	exitStatus = regexp.MustCompile(`exit status \d+`)
+)
 
 // named finds the name in the program's words about the generated root module.
 var named = regexp.MustCompile(`named "([^"]+)"|argument "([^"]+)"`)
@@ -217,6 +284,7 @@ func (n *node) explain(d diagnostic) string {
 	if filepath.Clean(d.Range.Filename) != rootFile {
 		// The file as the definition's author knows it, not where it was unpacked.
 		file := strings.TrimPrefix(d.Range.Filename, n.req.Bundle+string(filepath.Separator))
+		file = strings.TrimPrefix(file, bundleLink+string(filepath.Separator))
 		return fmt.Sprintf("%s (%s:%d)", said, filepath.ToSlash(file), d.Range.Start.Line)
 	}
 	name := ""

@@ -14,7 +14,8 @@ import (
 // stateServer keeps one state, and a lock that only its owner or force takes
 // away.
 type stateServer struct {
-	url string
+	url   string
+	close func()
 
 	mu     sync.Mutex
 	state  []byte
@@ -27,7 +28,7 @@ func serveState(t *testing.T) *stateServer {
 	s := &stateServer{}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	s.url = server.URL
+	s.url, s.close = server.URL, server.Close
 	return s
 }
 

@@ -26,6 +26,7 @@ type state struct {
 	Version   int                    `json:"version"`
 	Serial    int64                  `json:"serial"`
 	Lineage   string                 `json:"lineage"`
+	Program   string                 `json:"terraform_version"` //nolint:tagliatelle // the program's format
 	Outputs   map[string]stateOutput `json:"outputs"`
 	Resources []stateResource        `json:"resources"`
 	Encrypted json.RawMessage        `json:"encrypted_data"` //nolint:tagliatelle // the program's format
@@ -145,17 +146,24 @@ func (n *node) pullState(ctx context.Context) (state, error) {
 	return s, nil
 }
 
-// instances digests each managed instance by address.
-func (s state) instances() map[string]string {
+// current digests each managed instance by address, without the deposed ones
+// that a replacement is about to destroy: they say nothing of whether its
+// creation was recorded.
+func (s state) current() map[string]string {
 	out := map[string]string{}
 	for _, r := range s.Resources {
 		if r.Mode != "managed" {
 			continue
 		}
 		for _, raw := range r.Instances {
-			address := r.address(raw)
-			sum := sha256.Sum256(append([]byte(out[address]), raw...))
-			out[address] = hex.EncodeToString(sum[:])
+			var i struct {
+				Deposed string `json:"deposed"`
+			}
+			if json.Unmarshal(raw, &i) == nil && i.Deposed != "" {
+				continue
+			}
+			sum := sha256.Sum256(raw)
+			out[r.address(raw)] = hex.EncodeToString(sum[:])
 		}
 	}
 	return out
@@ -178,18 +186,39 @@ func (r stateResource) address(instance json.RawMessage) string {
 	return fmt.Sprintf("%s[%v]", address, i.Key)
 }
 
-// addresses of the managed instances, in order.
+// addresses of the managed instances, deposed ones among them, in order.
 func (s state) addresses() []string {
 	var out []string
-	for a := range s.instances() {
-		out = append(out, a)
+	for _, r := range s.Resources {
+		if r.Mode != "managed" {
+			continue
+		}
+		for _, raw := range r.Instances {
+			out = append(out, r.address(raw))
+		}
 	}
 	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// ids of the managed instances by address.
+func (s state) ids() map[string]string {
+	out := map[string]string{}
+	for _, r := range s.Resources {
+		for _, raw := range r.Instances {
+			var i struct {
+				Attributes json.RawMessage `json:"attributes"`
+			}
+			if r.Mode == "managed" && json.Unmarshal(raw, &i) == nil {
+				out[r.address(raw)] = idOf(i.Attributes)
+			}
+		}
+	}
 	return out
 }
 
 // exists says whether the state holds anything.
-func (s state) exists() bool { return len(s.Outputs) > 0 || len(s.instances()) > 0 }
+func (s state) exists() bool { return len(s.Outputs) > 0 || len(s.addresses()) > 0 }
 
 // outputs picks the declared ones. The root module names them as the definition
 // does. With all set, one that is missing is an error.

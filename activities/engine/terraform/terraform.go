@@ -49,7 +49,7 @@ type Config struct {
 	// its "state", and the program's own configuration in "terraform".
 	DataDir string
 	// SupervisorPath is an executable whose main calls supervise.Main; empty
-	// means this process's own.
+	// means supervise.Executable.
 	SupervisorPath string
 	// Grace is how long the program may take to stop when it was asked to;
 	// 0 means supervise.DefaultGrace.
@@ -66,7 +66,10 @@ type Engine struct {
 	programs *programs
 }
 
-var _ engine.Engine = (*Engine)(nil)
+var (
+	_ engine.Engine  = (*Engine)(nil)
+	_ engine.Adopter = (*Engine)(nil)
+)
 
 // New prepares the engine. It does not look for the program yet: a worker
 // starts without it, and Version says what is missing.
@@ -80,8 +83,8 @@ func New(c Config) (*Engine, error) {
 	}
 	c.DataDir = dir
 	if c.SupervisorPath == "" {
-		if c.SupervisorPath, err = os.Executable(); err != nil {
-			return nil, fmt.Errorf("terraform engine: find own executable: %w", err)
+		if c.SupervisorPath, err = supervise.Executable(); err != nil {
+			return nil, fmt.Errorf("terraform engine: %w", err)
 		}
 	}
 	if c.Linger == 0 {

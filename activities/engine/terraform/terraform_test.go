@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +18,8 @@ import (
 
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
+	"github.com/HatiCode/nestor/activities/engine/terraform"
+	"github.com/HatiCode/nestor/catalog"
 )
 
 const patience = 60 * time.Second
@@ -42,12 +45,12 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// killInUpdate kills the program while it replaces the thing's setting, at a
-// moment that leaves nothing in doubt but the lock.
+// killInUpdate kills the program while it updates the thing, which leaves nothing
+// in doubt but the lock.
 func killInUpdate(t *testing.T, program, dir string, req engine.Request) {
 	t.Helper()
 	world := filepath.Join(dir, "world")
-	hold := filepath.Join(world, "hold-unset")
+	hold := filepath.Join(world, "hold-set")
 	if err := os.WriteFile(hold, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +66,10 @@ func killInUpdate(t *testing.T, program, dir string, req engine.Request) {
 		}
 		done <- err
 	}()
-	until(t, "the replacement", func() bool { return exists(filepath.Join(world, "unsetting")) })
+	until(t, "the update", func() bool {
+		text, err := os.ReadFile(filepath.Join(world, "ledger"))
+		return err == nil && strings.Contains(string(text), "set alpha 5\n")
+	})
 	holder, err := supervise.ReadHolder(req.Workspace)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +133,7 @@ func newSmall(t *testing.T, program, module string, inputs map[string]any, outpu
 	s := &small{engine: e, log: &buffer{}, dir: dir}
 	s.req = engine.Request{
 		Address: "t/app/env/node", Node: "node", Workspace: filepath.Join(dir, "work"), Bundle: filepath.Join(dir, "bundle"),
-		Implementation: map[string]any{"module": "m"}, Inputs: maps.Clone(inputs), Outputs: outputs, Log: s.log,
+		Implementation: catalog.Implementation{Module: "m"}, Inputs: maps.Clone(inputs), Outputs: outputs, Log: s.log,
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -197,7 +203,27 @@ func TestClasses(t *testing.T) {
 	}{
 		"syntax": {
 			reason: "a module that cannot be parsed is the definition's fault",
-			module: "resource {", want: engine.Invalid, says: "main.tf",
+			module: plain + "resource {", want: engine.Invalid, says: "m/main.tf:2",
+		},
+		"provider's host is down": {
+			reason: "what the network keeps away may come with another try",
+			module: "terraform {\n required_providers {\n  p = { source = \"localhost:9/nestor/none\" }\n }\n}\nresource \"p_x\" \"y\" {}\n",
+			want:   engine.Transient, says: "localhost:9/nestor/none",
+		},
+		"identity of a secret": {
+			reason: "an ID is written to logs and files",
+			module: plain + `variable "key" { type = string }`, want: engine.Invalid, says: "sensitive",
+			change: func(r *engine.Request) {
+				r.Inputs, r.Sensitive = map[string]any{"key": "x"}, map[string]bool{"key": true}
+				r.Implementation.Identity = map[string]string{"terraform_data.one": "id-${inputs.key}"}
+			},
+		},
+		"identity of an output": {
+			reason: "what is looked up is known before it is made",
+			module: plain, want: engine.Invalid, says: "is no input",
+			change: func(r *engine.Request) {
+				r.Implementation.Identity = map[string]string{"terraform_data.one": "${outputs.id}"}
+			},
 		},
 		"unknown argument": {
 			reason: "an input that the module does not take is named in the definition's terms",
@@ -241,7 +267,7 @@ func TestClasses(t *testing.T) {
 		"module outside": {
 			reason: "a module is inside its bundle",
 			module: plain, want: engine.Invalid, says: "inside its bundle",
-			change: func(r *engine.Request) { r.Implementation = map[string]any{"module": "../m"} },
+			change: func(r *engine.Request) { r.Implementation.Module = "../m" },
 		},
 		"prohibited variable": {
 			reason: "credentials cannot smuggle inputs or arguments in",
@@ -309,6 +335,78 @@ func TestStateServerInTrouble(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestStateServerRefuses meets a backend whose credentials have expired, and one
+// that is not there.
+func TestStateServerRefuses(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		reason string
+		status int // 0 means that nobody listens
+		want   engine.Class
+		says   string
+	}{
+		"no credentials":      {"nothing is known of a state that may not be read", http.StatusUnauthorized, engine.Unreadable, "credentials"},
+		"expired credentials": {"nothing is known of a state that may not be read", http.StatusForbidden, engine.Unreadable, "credentials"},
+		"out of order":        {"the server may come to itself", http.StatusInternalServerError, engine.Transient, "giving up"},
+		"unreachable":         {"the network may come back", 0, engine.Transient, "connection refused"},
+	}
+	each(t, func(t *testing.T, program string) {
+		t.Helper()
+		for name, c := range cases {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := newSmall(t, program, "resource \"terraform_data\" \"one\" {}\n", nil)
+				server := serveState(t)
+				s.req.Backend = server.backend()
+				if _, _, err := s.apply(t); err != nil {
+					t.Fatal(err)
+				}
+				if c.status == 0 {
+					server.close()
+				} else {
+					server.fail(c.status)
+				}
+				fresh := s.req
+				fresh.Workspace = filepath.Join(s.dir, "elsewhere") // to be initialised
+				for verb, err := range map[string]error{
+					"observe":    second(s.engine.Observe(t.Context(), s.req)),
+					"preview":    second(s.engine.Preview(t.Context(), s.req)),
+					"initialise": second(s.engine.Observe(t.Context(), fresh)),
+					"destroy":    s.engine.Destroy(t.Context(), s.req),
+				} {
+					if got := engine.ClassOf(err); got != c.want || !strings.Contains(err.Error(), c.says) {
+						t.Errorf("%s: %s: got %v; want class %s and %q", c.reason, verb, err, c.want, c.says)
+					}
+				}
+			})
+		}
+	})
+}
+
+func TestClassify(t *testing.T) {
+	t.Parallel()
+	cases := map[string]struct {
+		phase, text string
+		want        engine.Class
+	}{
+		"bucket's token expired":   {"init", "Error: Failed to get existing workspaces: operation error S3: ListObjectsV2, api error ExpiredToken: the token has expired", engine.Unreadable},
+		"provider's token expired": {"plan", "reading bucket: api error ExpiredToken: the token has expired", engine.Rejected},
+		"bucket's host is unknown": {"init", "Unable to list objects: dial tcp: lookup s3.test: no such host", engine.Transient},
+		"registry is unknown":      {"init", "Failed to resolve provider packages: could not connect to x.test: no such host", engine.Unavailable},
+		"registry is throttling":   {"init", "Failed to install provider: 429 Too Many Requests", engine.Transient},
+		"provider is nowhere":      {"init", "Failed to query available provider packages: provider registry x.test does not have a provider named x", engine.Unavailable},
+		"quota":                    {"apply", "creating bucket: quota exceeded", engine.Rejected},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := terraform.Classify(c.phase, c.text); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
 }
 
 func second[T any](_ T, err error) error { return err }

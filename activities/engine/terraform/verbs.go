@@ -27,6 +27,15 @@ func (n *node) known(ctx context.Context) (state, []string, error) {
 	return s, uncertain, nil
 }
 
+// settled is known, and looks up what is in doubt.
+func (n *node) settled(ctx context.Context) (state, []string, error) {
+	s, uncertain, err := n.known(ctx)
+	if err != nil || len(uncertain) == 0 {
+		return s, uncertain, err
+	}
+	return n.recover(ctx, s, uncertain)
+}
+
 func (n *node) observe(ctx context.Context) (engine.Observation, error) {
 	s, uncertain, err := n.known(ctx)
 	if err != nil {
@@ -48,20 +57,26 @@ const (
 	planPrefix = "plan-"
 	planSuffix = ".tfplan"
 	keepPlans  = 4
+	// Files with values in them, which are there for one run of the program.
+	inputsPattern = "inputs-*.tfvars.json"
+	pushPattern   = "push-*.tfstate"
 )
 
 // unchanged is the token of a preview that needs no run of the program.
 const unchanged = "unchanged"
 
 func (n *node) preview(ctx context.Context) (engine.Preview, error) {
-	s, uncertain, err := n.known(ctx)
+	if _, err := identities(n.req, n.impl); err != nil {
+		return engine.Preview{}, err
+	}
+	s, uncertain, err := n.settled(ctx)
 	if err != nil {
 		return engine.Preview{}, err
 	}
 	if len(uncertain) > 0 && !n.req.Destroy {
 		return engine.Preview{}, n.uncertainError(uncertain)
 	}
-	if n.req.Destroy && len(s.instances()) == 0 {
+	if n.req.Destroy && len(s.addresses()) == 0 {
 		return engine.Preview{Token: unchanged}, nil
 	}
 	plan, changed, err := n.plan(ctx, n.req.Destroy)
@@ -75,7 +90,11 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 	if err != nil {
 		return engine.Preview{}, errors.Join(err, n.dropPlan(plan))
 	}
-	if err := n.checkOutputs(shown); err != nil {
+	err = n.checkOutputs(shown)
+	if err == nil && !n.req.Destroy {
+		err = n.checkTakenOver(shown)
+	}
+	if err != nil {
 		return engine.Preview{}, errors.Join(err, n.dropPlan(plan))
 	}
 	p := engine.Preview{Changes: n.changes(shown), OutputsKept: n.kept(shown), Token: filepath.Base(plan)}
@@ -94,28 +113,36 @@ func (n *node) plan(ctx context.Context, destroy bool) (path string, changed boo
 	if err := n.prunePlans(); err != nil {
 		return "", false, failed("remove old plans", err)
 	}
-	text, err := variablesFile(n.args)
-	if err != nil {
-		return "", false, err
-	}
-	variables, err := private(n.req.Workspace, "inputs-*.tfvars.json", text)
-	if err != nil {
-		return "", false, failed("write inputs", err)
-	}
 	// The plan is a file of this user alone before the program fills it.
 	path, err = private(n.req.Workspace, planPrefix+"*"+planSuffix, nil)
-	if err == nil {
-		changed, err = n.runPlan(ctx, variables, path, destroy)
-	} else {
-		err = failed("create plan file", err)
+	if err != nil {
+		return "", false, failed("create plan file", err)
 	}
+	err = n.withInputs(func(variables string) error {
+		changed, err = n.runPlan(ctx, variables, path, destroy)
+		return err
+	})
+	if err != nil {
+		return "", false, errors.Join(err, n.dropPlan(path))
+	}
+	return path, changed, nil
+}
+
+// withInputs calls use with a file of the inputs, which is there for that long.
+func (n *node) withInputs(use func(variables string) error) error {
+	text, err := variablesFile(n.args)
+	if err != nil {
+		return err
+	}
+	variables, err := private(n.req.Workspace, inputsPattern, text)
+	if err != nil {
+		return failed("write inputs", err)
+	}
+	err = use(variables)
 	if removeErr := os.Remove(variables); removeErr != nil && err == nil {
 		err = failed("remove inputs", removeErr)
 	}
-	if err != nil && path != "" {
-		return "", false, errors.Join(err, n.dropPlan(path))
-	}
-	return path, changed, err
+	return err
 }
 
 func (n *node) apply(ctx context.Context, p engine.Preview) (engine.Result, error) {
@@ -129,7 +156,12 @@ func (n *node) apply(ctx context.Context, p engine.Preview) (engine.Result, erro
 	if len(uncertain) > 0 {
 		return engine.Result{}, n.uncertainError(uncertain)
 	}
-	if p.Token != unchanged {
+	if p.Token == unchanged {
+		// What was taken over has become what is asked for.
+		if err := n.forget(importedFile); err != nil {
+			return engine.Result{}, failed("clear workspace", err)
+		}
+	} else {
 		plan, err := n.savedPlan(p.Token)
 		if err != nil {
 			return engine.Result{}, err
@@ -152,7 +184,12 @@ func (n *node) carryOut(ctx context.Context, plan string, before state) (state, 
 	if err := n.ready(ctx); err != nil {
 		return state{}, err
 	}
-	err := n.applyUnlocked(ctx, plan, journal{Existed: before.Lineage != "", Before: before.instances()})
+	ids, err := identities(n.req, n.impl)
+	if err != nil {
+		return state{}, err
+	}
+	j := journal{Existed: before.Lineage != "", Before: before.current(), Identities: ids}
+	err = n.unlocked(ctx, func() error { return n.runApply(ctx, plan, j) })
 	if dropErr := n.dropPlan(plan); err == nil && dropErr != nil {
 		err = failed("remove plan", dropErr)
 	}
@@ -165,7 +202,10 @@ func (n *node) carryOut(ctx context.Context, plan string, before state) (state, 
 	if awaitErr := n.turn.Await(ctx, n.waiting); awaitErr != nil {
 		return state{}, canceled(ctx)
 	}
-	after, uncertain, readErr := n.known(ctx)
+	after, uncertain, readErr := n.settled(ctx)
+	if err == nil && readErr == nil {
+		readErr = n.forget(importedFile)
+	}
 	switch {
 	case readErr != nil:
 		return state{}, errors.Join(readErr, err)
@@ -178,11 +218,11 @@ func (n *node) carryOut(ctx context.Context, plan string, before state) (state, 
 }
 
 func (n *node) destroy(ctx context.Context) error {
-	s, uncertain, err := n.known(ctx)
+	s, uncertain, err := n.settled(ctx)
 	if err != nil {
 		return err
 	}
-	if len(s.instances()) > 0 {
+	if len(s.addresses()) > 0 {
 		plan, _, err := n.plan(ctx, true)
 		if err != nil {
 			return err
@@ -226,12 +266,16 @@ func (n *node) dropPlan(path string) error {
 	return nil
 }
 
-// prunePlans removes all but the newest saved plans, and inputs that a killed
-// worker left.
+// prunePlans removes all but the newest saved plans, and the files with values
+// in them that a killed worker left.
 func (n *node) prunePlans() error {
-	inputs, err := filepath.Glob(n.path("inputs-*.tfvars.json"))
-	if err != nil {
-		return err
+	var left []string
+	for _, pattern := range []string{inputsPattern, pushPattern, scratchDir} {
+		found, err := filepath.Glob(n.path(pattern))
+		if err != nil {
+			return err
+		}
+		left = append(left, found...)
 	}
 	plans, err := filepath.Glob(n.path(planPrefix + "*" + planSuffix))
 	if err != nil {
@@ -245,7 +289,7 @@ func (n *node) prunePlans() error {
 		return info.ModTime().UnixNano()
 	}
 	slices.SortFunc(plans, func(a, b string) int { return int(min(max(age(b)-age(a), -1), 1)) })
-	return n.forget(bases(slices.Concat(inputs, plans[min(len(plans), keepPlans-1):]))...)
+	return n.forget(bases(slices.Concat(left, plans[min(len(plans), keepPlans-1):]))...)
 }
 
 func bases(paths []string) []string {

@@ -4,7 +4,7 @@
 // exits 1 when one is exceeded. `make bench` builds what it needs and runs it.
 //
 //	bench                     all of them
-//	bench -only reads,noop    some
+//	bench -only reads,helm    some
 //	bench -json FILE          write the measurements there, too
 package main
 
@@ -19,9 +19,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/HatiCode/nestor/bench"
-	"github.com/HatiCode/nestor/bench/noop"
+	"github.com/HatiCode/nestor/bench/engines"
 	"github.com/HatiCode/nestor/bench/reads"
 	"github.com/HatiCode/nestor/bench/scan"
 	"github.com/HatiCode/nestor/bench/stall"
@@ -29,7 +30,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
@@ -50,7 +51,11 @@ func parts(bin string) []part {
 		{"reads", reads.Run},
 		{"walk", func(ctx context.Context) ([]bench.Measurement, error) { return walk.Run(ctx, bin) }},
 		{"stall", func(ctx context.Context) ([]bench.Measurement, error) { return stall.Run(ctx, bin) }},
-		{"noop", func(ctx context.Context) ([]bench.Measurement, error) { return noop.Run(ctx, bin) }},
+		{"memory", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Memory(ctx, bin) }},
+		{"terraform", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Terraform(ctx, bin) }},
+		{"pulumi", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Pulumi(ctx, bin) }},
+		{"helm", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Helm(ctx, bin) }},
+		{"crossplane", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Crossplane(ctx, bin) }},
 	}
 }
 

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kube
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/internal/expand"
+)
+
+// Masked stands for a secret in a text.
+const Masked = "(sensitive)"
+
+// A text shorter than these is no secret worth the damage that hiding each of
+// its occurrences does.
+const (
+	minSecret     = 4
+	minCredential = 12
+)
+
+// Mask knows what must not be shown: texts, wherever they turn up, and fields
+// of an object, whatever they hold. It is filled before it is used; using it
+// is safe for concurrent use then.
+type Mask struct {
+	secrets  []string
+	paths    []string
+	replacer *strings.Replacer
+}
+
+// NewMask hides the request's sensitive inputs and the credentials in its
+// environment.
+func NewMask(req engine.Request) *Mask {
+	m := &Mask{}
+	for name := range req.Sensitive {
+		m.collect(req.Inputs[name], minSecret)
+	}
+	for _, value := range req.Env {
+		m.collect(value, minCredential)
+	}
+	m.build()
+	return m
+}
+
+// Learn adds the texts inside a value.
+func (m *Mask) Learn(value any) {
+	before := len(m.secrets)
+	m.collect(value, minSecret)
+	if len(m.secrets) > before {
+		m.build()
+	}
+}
+
+// LearnFields adds the fields of an object that its template fills with a
+// sensitive input. They are hidden in every version of the object, since an
+// older one may hold an older secret.
+func (m *Mask) LearnFields(template map[string]any, req engine.Request) {
+	lookup := Lookup(req)
+	traced, err := expand.Value(template, func(reference string) (any, error) {
+		name, isInput := strings.CutPrefix(reference, "inputs.")
+		if isInput && req.Sensitive[name] {
+			return Placeholder(name), nil
+		}
+		if v, err := lookup(reference); err == nil {
+			if _, unknown := UnknownIn(v); !unknown {
+				return v, nil
+			}
+		}
+		return "", nil
+	})
+	if err != nil {
+		return // the template cannot be expanded: nothing will be made of it
+	}
+	walkLeaves("", traced, func(path string, leaf any) {
+		if _, traced := UnknownIn(leaf); traced {
+			m.paths = append(m.paths, anyElement(path))
+		}
+	})
+}
+
+func (m *Mask) collect(value any, least int) {
+	switch v := value.(type) {
+	case string:
+		if len(v) >= least && !slices.Contains(m.secrets, v) {
+			m.secrets = append(m.secrets, v)
+		}
+	case []any:
+		for _, e := range v {
+			m.collect(e, least)
+		}
+	case map[string]any:
+		for _, e := range v {
+			m.collect(e, least)
+		}
+	}
+}
+
+func (m *Mask) build() {
+	// Longest first: one secret may begin with another.
+	slices.SortFunc(m.secrets, func(a, b string) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return strings.Compare(a, b)
+	})
+	var pairs []string
+	for _, s := range m.secrets {
+		pairs = append(pairs, s, Masked)
+		for line := range strings.SplitSeq(s, "\n") {
+			if line != s && len(line) >= minCredential {
+				pairs = append(pairs, line, Masked)
+			}
+		}
+	}
+	m.replacer = strings.NewReplacer(pairs...)
+}
+
+// Text is s without secrets. A nil Mask hides nothing.
+func (m *Mask) Text(s string) string {
+	if m == nil || m.replacer == nil {
+		return s
+	}
+	return m.replacer.Replace(s)
+}
+
+// Holds says whether a value contains a secret.
+func (m *Mask) Holds(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return m.Text(v) != v
+	case []any:
+		return slices.ContainsFunc(v, m.Holds)
+	case map[string]any:
+		for k, e := range v {
+			if m.Holds(k) || m.Holds(e) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// covers says that the field at path is hidden, or a part of it.
+func (m *Mask) covers(path string) bool {
+	if m == nil {
+		return false
+	}
+	path = anyElement(path)
+	return slices.ContainsFunc(m.paths, func(p string) bool { return below(path, p) || below(p, path) })
+}
+
+// elementKey is an element's place in a list.
+var elementKey = regexp.MustCompile(`\[(?:\d+|name=[^\]]*)\]`)
+
+// anyElement is the path with every list's element the same: a secret that moves
+// inside a list stays hidden.
+func anyElement(path string) string { return elementKey.ReplaceAllString(path, "[]") }
+
+// below says that path is other, or lies inside it.
+func below(path, other string) bool {
+	rest, ok := strings.CutPrefix(path, other)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[' || other == "")
+}
