@@ -100,6 +100,9 @@ func (s *Steps) source(ctx context.Context, j *job, a orchestrator.Adoption) (en
 	if errors.Is(err, store.ErrNotFound) {
 		err = &inputError{fmt.Errorf("the state to adopt is gone; adopt it again: %w", err)}
 	}
+	if refused := (*orchestrator.Refusal)(nil); errors.As(err, &refused) {
+		err = &inputError{err}
+	}
 	return engine.Source{State: handed.State, Moves: handed.Moves}, err
 }
 
@@ -183,13 +186,12 @@ func (s *Steps) adopted(
 
 // forget lets go of what this deployment has adopted, as if it had never been.
 func (s *Steps) forget(ctx context.Context, j *job) (commit registry.Commit, res contract.StepResult, err error) {
-	adopter, adoption, err := s.adopter(j)
-	if err == nil && j.attempt.Run.Created {
-		err = s.letGo(ctx, j, adopter, adoption)
-	}
-	var impossible *inputError
-	if err != nil && !errors.As(err, &impossible) {
-		return commit, res, err
+	adopter, adoption, cannot := s.adopter(j)
+	// Where nothing can be adopted, nothing was.
+	if cannot == nil && j.attempt.Run.Created {
+		if err := s.letGo(ctx, j, adopter, adoption); err != nil {
+			return commit, res, err
+		}
 	}
 	return registry.Commit{Status: orchestrator.NodeReverted, DeleteHead: true},
 		contract.StepResult{Status: orchestrator.NodeReverted}, nil
@@ -205,14 +207,38 @@ func (s *Steps) letGo(ctx context.Context, j *job, adopter engine.Adopter, adopt
 	if err != nil {
 		return err
 	}
-	if req.StateRef == "" && adoption.Reference != "" {
-		seen, err := adopter.Adopt(ctx, req, engine.Source{Ref: adoption.Reference})
-		if class := engine.ClassOf(err); err != nil && class != engine.Invalid && class != engine.Rejected {
+	if req.StateRef != "" || adoption.Reference == "" {
+		return adopter.Forget(ctx, req)
+	}
+	seen, err := adopter.Adopt(ctx, req, engine.Source{Ref: adoption.Reference})
+	switch class := engine.ClassOf(err); {
+	case err == nil:
+		req.StateRef = seen.StateRef
+	case class != engine.Invalid && class != engine.Rejected:
+		return err
+	case s.marks():
+		// It cannot be adopted now. The attempt that died may still have marked it.
+		named := req
+		named.StateRef = adoption.Reference
+		if err := adopter.Forget(ctx, named); engine.ClassOf(err) != engine.Invalid {
 			return err
 		}
-		req.StateRef = seen.StateRef // nothing, where it cannot be adopted at all
+		// What is no name was marked by nobody. If it is something else that is
+		// wrong, it is so without the name, too.
 	}
 	return adopter.Forget(ctx, req)
+}
+
+// marks says that the engine puts the node's mark on what it adopts by name, and
+// forgets nothing without it. Others would forget whatever has that name, such
+// as somebody's Pulumi stack.
+func (s *Steps) marks() bool {
+	switch s.Engine.Name() {
+	case orchestrator.EngineHelm, orchestrator.EngineCrossplane:
+		return true
+	default:
+		return false
+	}
 }
 
 // maxChangeList bounds what an error says of changes, in bytes.

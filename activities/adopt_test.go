@@ -108,6 +108,19 @@ func (f *fixture) adoption(state string, change func(*orchestrator.Adoption)) st
 	return d.ID
 }
 
+// swap puts another state, or none, in the place of what the first deployment's
+// request has handed in.
+func (f *fixture) swap(source *registry.Source) {
+	f.t.Helper()
+	d, err := f.Registry.GetDeployment(f.t.Context(), orchestrator.DeploymentID(scope(), 1))
+	f.must(err)
+	f.must(f.Registry.DropSource(f.t.Context(), scope(), d.RequestID))
+	if source != nil {
+		_, err = f.Registry.PutSource(f.t.Context(), scope(), d.RequestID, *source)
+		f.must(err)
+	}
+}
+
 // adopt runs the step of an adoption.
 func (f *fixture) adopt(deployment, graph string) (contract.StepResult, error) {
 	return f.step(contract.StepInput{Deployment: deployment, Node: database, Action: orchestrator.StepAdopt, GraphDigest: graph})
@@ -190,7 +203,9 @@ func TestAdoptRefused(t *testing.T) {
 		graph    func(app, database *composer.Node)
 		want     []string
 		did      []string
-		left     bool // what was there before
+		left     bool                           // what was there before
+		stuck    func(f *fixture) (mend func()) // what keeps the rollback from letting go
+		residue  string                         // what that says
 		reason   string
 	}{
 		"other inputs": {
@@ -228,7 +243,25 @@ func TestAdoptRefused(t *testing.T) {
 			want: []string{"web.app is not deployed in staging"}, reason: "its inputs cannot be known",
 		},
 		"the state is gone": {
-			adoption: func(a *orchestrator.Adoption) { a.State, a.Reference = true, "" }, want: []string{"the state to adopt is gone; adopt it again"}, reason: "it was deleted by hand",
+			state: matching, upset: func(f *fixture, _ *adopting) { f.swap(nil) },
+			want: []string{"the state to adopt is gone; adopt it again"}, reason: "it was deleted by hand",
+		},
+		"the state is another": {
+			state: matching, upset: func(f *fixture, _ *adopting) {
+				f.swap(&registry.Source{State: json.RawMessage(matching), Moves: map[string]string{"volume": "other"}})
+			},
+			want: []string{"is not the one that deployment alpha/shop/staging/1 was accepted with"}, reason: "nobody has approved it",
+		},
+		"a credential is gone": {
+			state: `{"volume":"large","password":"` + canary + `"}`, want: []string{"would change"},
+			stuck: func(f *fixture) func() {
+				const name = "NESTOR_CREDENTIAL_CLOUD"
+				value := f.vault[name]
+				delete(f.vault, name)
+				return func() { f.vault[name] = value }
+			},
+			residue: "NESTOR_CREDENTIAL_CLOUD",
+			did:     []string{"observe", "adopt", "preview", "forget"}, reason: "what may be there still is not said to be reverted",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -248,6 +281,17 @@ func TestAdoptRefused(t *testing.T) {
 			}
 			if !told.NonRetryable() {
 				t.Errorf("%s: it is tried again", tc.reason)
+			}
+			if tc.stuck != nil {
+				mend := tc.stuck(f)
+				_, err := f.step(contract.StepInput{Deployment: id, Node: database, Action: orchestrator.StepForget, GraphDigest: graph})
+				if told := failure(t, err); !strings.Contains(told.Message(), tc.residue) {
+					t.Errorf("%s: %q is not in %q", tc.reason, tc.residue, told.Message())
+				}
+				if head := f.head(database); !head.Adopting || f.run(id).Status == orchestrator.NodeReverted {
+					t.Errorf("%s: head %+v, run %+v", tc.reason, head, f.run(id))
+				}
+				mend()
 			}
 			f.done(id, graph, database, orchestrator.StepForget)
 			f.wantDid(tc.reason, tc.did...)
@@ -346,6 +390,66 @@ func TestForgetWhatNobodyRecorded(t *testing.T) {
 		t.Errorf("forgot %q (-want +got):\n%s", req.StateRef, diff)
 	}
 	f.gone("let go")
+}
+
+// marking is an engine by another name.
+type marking struct {
+	*adopting
+	name string
+}
+
+func (e *marking) Name() string { return e.name }
+
+// TestForgetWhatCannotBeAdopted: an attempt that died may have marked what now
+// cannot be adopted. An engine that marks is asked to forget it by its name; one
+// that does not would forget whatever has the name.
+func TestForgetWhatCannotBeAdopted(t *testing.T) {
+	t.Parallel()
+	invalid := func(what string) error {
+		return &engine.Error{Class: engine.Invalid, Engine: "tiny", Message: what}
+	}
+	for name, tc := range map[string]struct {
+		engine string
+		class  engine.Class
+		named  error // of forgetting by name
+		did    []string
+		ref    string // of what was forgotten last
+		reason string
+	}{
+		"rejected":    {orchestrator.EngineHelm, engine.Rejected, nil, []string{"adopt", "forget"}, "shop/db", "it has a mark"},
+		"invalid":     {orchestrator.EngineCrossplane, engine.Invalid, nil, []string{"adopt", "forget"}, "shop/db", "it has a mark"},
+		"no name":     {orchestrator.EngineHelm, engine.Invalid, invalid("no name"), []string{"adopt", "forget", "forget"}, "", "nothing can be there under it"},
+		"marks not":   {orchestrator.EnginePulumi, engine.Invalid, nil, []string{"adopt", "forget"}, "", "the stack of that name is somebody's"},
+		"marks not 2": {orchestrator.EngineTerraform, engine.Rejected, nil, []string{"adopt", "forget"}, "", "it has states of its own"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f, e := adopts(t)
+			f.steps.Engine = &marking{e, tc.engine}
+			graph, id := f.graph(nil), f.adoption("", nil)
+			e.during = failing("adopt", &engine.Error{Class: engine.Transient, Engine: "tiny", Message: "gone for a moment"})
+			if _, err := f.adopt(id, graph); err == nil {
+				t.Fatal("it succeeded")
+			}
+			e.did()
+			named := tc.named
+			e.during = func(_ context.Context, verb string) (err error) {
+				switch verb {
+				case "adopt":
+					return &engine.Error{Class: tc.class, Engine: "tiny", Message: "no"}
+				case "forget":
+					err, named = named, nil
+				}
+				return err
+			}
+			f.done(id, graph, database, orchestrator.StepForget)
+			calls, req := e.did()
+			if diff := cmp.Diff(tc.did, calls); diff != "" || req.StateRef != tc.ref {
+				t.Errorf("%s: forgot %q (-want +got):\n%s", tc.reason, req.StateRef, diff)
+			}
+			f.gone(tc.reason)
+		})
+	}
 }
 
 // TestAdoptAfterAnotherAdoption: what one that could not be undone has left is

@@ -87,8 +87,7 @@ func (s *Steps) apply(
 // it will be made, and a node whose last step was cut off, so that a state that
 // cannot be read stops the node before anything is planned on it.
 func (s *Steps) lookFirst(ctx context.Context, j *job, req engine.Request) (created bool, err error) {
-	head := j.attempt.Head
-	untried := head == nil || (head.InputsRef == "" && head.Intended == "")
+	untried := j.untried()
 	if !untried && !j.attempt.Interrupted {
 		return false, nil
 	}

@@ -106,7 +106,7 @@ func (s *Steps) preview(
 		return engine.Preview{}, err
 	}
 	req.Workspace = s.workspace(scope, in.Node, "plans")
-	req.Destroy = in.Remove
+	req.Destroy, req.Plan = in.Remove, true
 	head, err := s.Registry.Head(ctx, scope, in.Node)
 	switch {
 	case err == nil:

@@ -27,6 +27,10 @@ func (s *Steps) remove(ctx context.Context, j *job) (registry.Commit, contract.S
 
 // destroy removes everything of a node; the engine proves that it is gone.
 func (s *Steps) destroy(ctx context.Context, j *job) (commit registry.Commit, res contract.StepResult, err error) {
+	if j.untried() {
+		return registry.Commit{Status: orchestrator.NodeDestroyed, DeleteHead: true},
+			contract.StepResult{Status: orchestrator.NodeDestroyed}, nil
+	}
 	commit = registry.Commit{Status: orchestrator.NodeDestroyed, DeleteHead: true, Changed: true}
 	ctx, cancel := withTimeout(ctx, j.node.Timeouts.Destroy)
 	defer cancel()
@@ -44,6 +48,10 @@ func (s *Steps) destroy(ctx context.Context, j *job) (commit registry.Commit, re
 
 // observe finds out what is there of a node, and changes nothing.
 func (s *Steps) observe(ctx context.Context, j *job) (registry.Commit, contract.StepResult, error) {
+	if j.untried() {
+		return registry.Commit{Status: orchestrator.NodeDestroyed, DeleteHead: true},
+			contract.StepResult{Status: orchestrator.NodeDestroyed}, nil
+	}
 	req, err := s.last(ctx, j)
 	if err != nil {
 		return registry.Commit{}, contract.StepResult{}, err
@@ -70,6 +78,13 @@ func (s *Steps) observe(ctx context.Context, j *job) (registry.Commit, contract.
 	}
 	commit.Status = res.Status
 	return commit, res, nil
+}
+
+// untried says that no engine was ever asked to act on the node, so nothing of
+// it is ours. There are no inputs either with which an engine could look.
+func (j *job) untried() bool {
+	head := j.attempt.Head
+	return head == nil || head.InputsRef == "" && head.Intended == ""
 }
 
 // last is a request for what was applied last: with the inputs that were

@@ -349,6 +349,9 @@ func TestTimeout(t *testing.T) {
 			graph := f.graph(func(_, db *composer.Node) {
 				db.Timeouts = catalog.Timeouts{Apply: catalog.Duration(30 * time.Millisecond), Destroy: catalog.Duration(30 * time.Millisecond)}
 			})
+			if tc.action == orchestrator.StepDestroy {
+				f.done(f.deployment(""), f.graph(nil), database, orchestrator.StepApply)
+			}
 			f.engine.during = hanging(tc.verb, make(chan struct{}))
 			id := f.deployment("")
 			_, err := f.step(contract.StepInput{Deployment: id, Node: database, Action: tc.action, GraphDigest: graph})

@@ -54,7 +54,7 @@ func TestAdoption(t *testing.T) {
 	}
 	got := h.get(alphaToken, shopPath).want(http.StatusOK)
 	d := decode[orchestrator.Deployment](got)
-	if d.Kind != orchestrator.KindAdopt || d.Adoption == nil || d.Adoption.Node != node || d.ChangeDigest == "" {
+	if d.Kind != orchestrator.KindAdopt || d.Adoption == nil || d.Adoption.Node != node || d.Adoption.Source == "" || d.ChangeDigest == "" {
 		t.Errorf("deployment %+v", d)
 	}
 	source, err := h.records.RevealSource(t.Context(), d)
@@ -152,7 +152,7 @@ func TestAdoptionThatTemporalDoesNotTake(t *testing.T) {
 				t.Fatalf("%s: %d", tc.reason, answer.status)
 			}
 			_, err := h.records.RevealSource(t.Context(), orchestrator.Deployment{Scope: shop(), RequestID: "k"})
-			if kept := err == nil; kept != tc.kept {
+			if kept := !errors.Is(err, store.ErrNotFound); kept != tc.kept {
 				t.Errorf("%s: kept %v (%v)", tc.reason, kept, err)
 			}
 			h.post(alphaToken, "/api/v1/adoptions", adoptBody(release.Digest), header{"Idempotency-Key", "k"}).want(http.StatusAccepted)

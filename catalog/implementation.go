@@ -30,6 +30,9 @@ func (c implementationCheck) run() {
 	switch c.engine {
 	case "terraform":
 		c.needModule("a Terraform module")
+		for _, name := range slices.Sorted(maps.Keys(c.impl.Settings)) {
+			c.report(c.at+".settings."+name, fmt.Sprintf("there is no setting %q; Terraform has none", name), "remove it; a module's variables are inputs")
+		}
 		c.identity(terraformAddress, `write an address inside the module, such as aws_s3_bucket.this`)
 	case "pulumi":
 		c.needModule("a Pulumi program")

@@ -114,10 +114,14 @@ type NodeRun struct {
 
 // Lease says which process may act: dead is only who is provably dead.
 type Lease struct {
-	Host      string `json:"host"`
-	BootID    string `json:"bootId"`
-	PID       int    `json:"pid"`
-	StartTime string `json:"startTime"` // of the process, in clock ticks since boot
+	Host string `json:"host"`
+	// Machine outlives a boot; empty where it is not known, as in a container.
+	Machine string `json:"machine,omitempty"`
+	BootID  string `json:"bootId"`
+	// PIDNamespace is where PID counts: in a container, it is its own.
+	PIDNamespace string `json:"pidNamespace,omitempty"`
+	PID          int    `json:"pid"`
+	StartTime    string `json:"startTime"` // of the process, in clock ticks since boot
 }
 
 // EventType names what happened.

@@ -32,8 +32,8 @@ const (
 // Making it neither starts a program nor looks for one.
 type role struct {
 	name string
-	// weight of a step, unless the operator knows better; bench/admission
-	// measures it. Steps of the fake engine weigh nothing.
+	// weight of a step, unless the operator knows better; see ADR 21.
+	// Steps of the fake engine weigh nothing.
 	weight admission.Weight
 	open   func(c Config) (engine.Engine, error)
 }

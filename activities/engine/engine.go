@@ -91,6 +91,9 @@ type Request struct {
 	Env map[string]string
 	// Destroy asks Preview for a destruction.
 	Destroy bool
+	// Plan asks Preview for information alone, beside whatever else is at work
+	// on the node: it may not settle what an earlier attempt left.
+	Plan bool
 	// Log takes the program's output as it appears. It is never nil.
 	Log io.Writer
 }

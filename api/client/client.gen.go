@@ -43,7 +43,7 @@ type AdoptionRequest struct {
 	// Node The node's id, such as `web-app.database`.
 	Node string `json:"node"`
 
-	// Reference `<namespace>/<release>` of a Helm release.
+	// Reference What exists: `<namespace>/<release>` for Helm, `<namespace>/<name>` or `<name>` of an object for Crossplane.
 	Reference string `json:"reference,omitempty"`
 
 	// Release The release's digest, or a prefix of at least 12 hexadecimal digits that only one has. A destroy has none.
@@ -899,11 +899,12 @@ type ClientInterface interface {
 
 	// CreateAdoptionWithBody Take over what exists already
 	//
-	// Takes an existing Terraform state (version 4), an exported Pulumi stack or
-	// a Helm release over into one node of a release, in a deployment of kind
-	// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
-	// behind, if the next apply would change something, unless `allowChanges`
-	// accepts that. What is deployed in the environment stays as it is.
+	// Takes an existing Terraform state (version 4), an exported Pulumi stack, a
+	// Helm release or an object of Crossplane over into one node of a release,
+	// in a deployment of kind `adopt`. Nothing is changed; the adoption fails,
+	// and is taken back, if the next apply would change something, unless
+	// `allowChanges` accepts that. What is deployed in the environment stays as
+	// it is.
 	//
 	// The state is kept encrypted until the deployment is over, and is in no
 	// record, log or workflow. Repeat a request whose answer was lost with the
@@ -916,11 +917,12 @@ type ClientInterface interface {
 
 	// CreateAdoption Take over what exists already
 	//
-	// Takes an existing Terraform state (version 4), an exported Pulumi stack or
-	// a Helm release over into one node of a release, in a deployment of kind
-	// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
-	// behind, if the next apply would change something, unless `allowChanges`
-	// accepts that. What is deployed in the environment stays as it is.
+	// Takes an existing Terraform state (version 4), an exported Pulumi stack, a
+	// Helm release or an object of Crossplane over into one node of a release,
+	// in a deployment of kind `adopt`. Nothing is changed; the adoption fails,
+	// and is taken back, if the next apply would change something, unless
+	// `allowChanges` accepts that. What is deployed in the environment stays as
+	// it is.
 	//
 	// The state is kept encrypted until the deployment is over, and is in no
 	// record, log or workflow. Repeat a request whose answer was lost with the
@@ -1332,11 +1334,12 @@ type ClientInterface interface {
 
 // CreateAdoptionWithBody Take over what exists already
 //
-// Takes an existing Terraform state (version 4), an exported Pulumi stack or
-// a Helm release over into one node of a release, in a deployment of kind
-// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
-// behind, if the next apply would change something, unless `allowChanges`
-// accepts that. What is deployed in the environment stays as it is.
+// Takes an existing Terraform state (version 4), an exported Pulumi stack, a
+// Helm release or an object of Crossplane over into one node of a release,
+// in a deployment of kind `adopt`. Nothing is changed; the adoption fails,
+// and is taken back, if the next apply would change something, unless
+// `allowChanges` accepts that. What is deployed in the environment stays as
+// it is.
 //
 // The state is kept encrypted until the deployment is over, and is in no
 // record, log or workflow. Repeat a request whose answer was lost with the
@@ -1359,11 +1362,12 @@ func (c *Client) CreateAdoptionWithBody(ctx context.Context, params *CreateAdopt
 
 // CreateAdoption Take over what exists already
 //
-// Takes an existing Terraform state (version 4), an exported Pulumi stack or
-// a Helm release over into one node of a release, in a deployment of kind
-// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
-// behind, if the next apply would change something, unless `allowChanges`
-// accepts that. What is deployed in the environment stays as it is.
+// Takes an existing Terraform state (version 4), an exported Pulumi stack, a
+// Helm release or an object of Crossplane over into one node of a release,
+// in a deployment of kind `adopt`. Nothing is changed; the adoption fails,
+// and is taken back, if the next apply would change something, unless
+// `allowChanges` accepts that. What is deployed in the environment stays as
+// it is.
 //
 // The state is kept encrypted until the deployment is over, and is in no
 // record, log or workflow. Repeat a request whose answer was lost with the
@@ -4434,11 +4438,12 @@ type ClientWithResponsesInterface interface {
 
 	// CreateAdoptionWithBodyWithResponse Take over what exists already
 	//
-	// Takes an existing Terraform state (version 4), an exported Pulumi stack or
-	// a Helm release over into one node of a release, in a deployment of kind
-	// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
-	// behind, if the next apply would change something, unless `allowChanges`
-	// accepts that. What is deployed in the environment stays as it is.
+	// Takes an existing Terraform state (version 4), an exported Pulumi stack, a
+	// Helm release or an object of Crossplane over into one node of a release,
+	// in a deployment of kind `adopt`. Nothing is changed; the adoption fails,
+	// and is taken back, if the next apply would change something, unless
+	// `allowChanges` accepts that. What is deployed in the environment stays as
+	// it is.
 	//
 	// The state is kept encrypted until the deployment is over, and is in no
 	// record, log or workflow. Repeat a request whose answer was lost with the
@@ -4451,11 +4456,12 @@ type ClientWithResponsesInterface interface {
 
 	// CreateAdoptionWithResponse Take over what exists already
 	//
-	// Takes an existing Terraform state (version 4), an exported Pulumi stack or
-	// a Helm release over into one node of a release, in a deployment of kind
-	// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
-	// behind, if the next apply would change something, unless `allowChanges`
-	// accepts that. What is deployed in the environment stays as it is.
+	// Takes an existing Terraform state (version 4), an exported Pulumi stack, a
+	// Helm release or an object of Crossplane over into one node of a release,
+	// in a deployment of kind `adopt`. Nothing is changed; the adoption fails,
+	// and is taken back, if the next apply would change something, unless
+	// `allowChanges` accepts that. What is deployed in the environment stays as
+	// it is.
 	//
 	// The state is kept encrypted until the deployment is over, and is in no
 	// record, log or workflow. Repeat a request whose answer was lost with the
@@ -6861,11 +6867,12 @@ func (r GetReadinessResponse) ContentType() string {
 
 // CreateAdoptionWithBodyWithResponse Take over what exists already
 //
-// Takes an existing Terraform state (version 4), an exported Pulumi stack or
-// a Helm release over into one node of a release, in a deployment of kind
-// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
-// behind, if the next apply would change something, unless `allowChanges`
-// accepts that. What is deployed in the environment stays as it is.
+// Takes an existing Terraform state (version 4), an exported Pulumi stack, a
+// Helm release or an object of Crossplane over into one node of a release,
+// in a deployment of kind `adopt`. Nothing is changed; the adoption fails,
+// and is taken back, if the next apply would change something, unless
+// `allowChanges` accepts that. What is deployed in the environment stays as
+// it is.
 //
 // The state is kept encrypted until the deployment is over, and is in no
 // record, log or workflow. Repeat a request whose answer was lost with the
@@ -6884,11 +6891,12 @@ func (c *ClientWithResponses) CreateAdoptionWithBodyWithResponse(ctx context.Con
 
 // CreateAdoptionWithResponse Take over what exists already
 //
-// Takes an existing Terraform state (version 4), an exported Pulumi stack or
-// a Helm release over into one node of a release, in a deployment of kind
-// `adopt`. Nothing is changed; the adoption fails, and leaves nothing
-// behind, if the next apply would change something, unless `allowChanges`
-// accepts that. What is deployed in the environment stays as it is.
+// Takes an existing Terraform state (version 4), an exported Pulumi stack, a
+// Helm release or an object of Crossplane over into one node of a release,
+// in a deployment of kind `adopt`. Nothing is changed; the adoption fails,
+// and is taken back, if the next apply would change something, unless
+// `allowChanges` accepts that. What is deployed in the environment stays as
+// it is.
 //
 // The state is kept encrypted until the deployment is over, and is in no
 // record, log or workflow. Repeat a request whose answer was lost with the

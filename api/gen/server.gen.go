@@ -42,7 +42,7 @@ type AdoptionRequest struct {
 	// Node The node's id, such as `web-app.database`.
 	Node string `json:"node"`
 
-	// Reference `<namespace>/<release>` of a Helm release.
+	// Reference What exists: `<namespace>/<release>` for Helm, `<namespace>/<name>` or `<name>` of an object for Crossplane.
 	Reference string `json:"reference,omitempty"`
 
 	// Release The release's digest, or a prefix of at least 12 hexadecimal digits that only one has. A destroy has none.

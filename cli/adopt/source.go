@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/HatiCode/nestor/api/client"
 	"github.com/HatiCode/nestor/cli"
@@ -23,16 +22,13 @@ func source(opts *Options) (client.CreateAdoptionJSONRequestBody, error) {
 	var body client.CreateAdoptionJSONRequestBody
 	switch {
 	case opts.From == "" && opts.Release == "":
-		return body, cli.Errorf("give --from FILE for a state, or --release NAMESPACE/NAME for a Helm release",
+		return body, cli.Errorf("give --from FILE for a state, or --release NAME for a Helm release or an object of Crossplane",
 			"it is not clear what becomes %s", opts.Node)
 	case opts.From != "" && opts.Release != "":
 		return body, cli.Errorf("leave one of them out", "--from and --release each name something else to adopt")
 	case opts.Release != "":
 		if len(opts.Moves) > 0 {
-			return body, cli.Errorf("leave --move out", "--move is about addresses in a state, and a Helm release has none")
-		}
-		if namespace, name, ok := strings.Cut(opts.Release, "/"); !ok || namespace == "" || name == "" || strings.Contains(name, "/") {
-			return body, cli.Errorf("`helm list --all-namespaces` shows both", "--release takes NAMESPACE/NAME, not %q", opts.Release)
+			return body, cli.Errorf("leave --move out", "--move is about addresses in a state, and what --release names has none")
 		}
 		body.Reference = opts.Release
 		return body, nil

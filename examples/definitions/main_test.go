@@ -17,5 +17,9 @@ func TestMain(m *testing.M) {
 	if supervise.Main() {
 		return
 	}
+	// The secret that the composition of the adoption refers to.
+	if err := os.Setenv("NESTOR_SECRET_ALPHA__TAKEN", takenPassword); err != nil {
+		panic(err)
+	}
 	os.Exit(testkube.Main(m))
 }

@@ -33,7 +33,7 @@ const (
 	team        = "alpha"
 	environment = "staging"
 	// patience bounds one deployment on a busy machine.
-	patience = 2 * time.Minute
+	patience = 5 * time.Minute
 )
 
 // ground is what the tests share: Temporal, a cluster, and the Pulumi provider
@@ -90,7 +90,7 @@ func newSite(t *testing.T, g *ground, application string, roles ...string) *site
 	s.makeNamespace()
 	s.serve()
 	s.run("catalog", "push", s.example("terraform"), s.example("pulumi"), s.example("helm"), s.example("crossplane/database.yaml"))
-	s.run("environment", "push", s.example("staging.yaml"))
+	s.run("environment", "push", s.example("staging.yaml"), s.example("production.yaml"))
 	s.run("composition", "push", s.example("storefront.yaml"))
 	return s
 }

@@ -3,6 +3,7 @@
 package compile_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -150,8 +151,12 @@ func TestAdoptionRefused(t *testing.T) {
 			want:   []string{"either a state or a reference"}, reason: "what would it be",
 		},
 		"two things": {
-			change: func(_ *fixture, req *contract.DeployRequest) { req.Adoption.State = true },
-			want:   []string{"either a state or a reference"}, reason: "which one",
+			change: func(f *fixture, req *contract.DeployRequest) {
+				req.Adoption.State = true
+				_, err := f.Registry.PutSource(f.t.Context(), req.Scope, req.RequestID, registry.Source{State: json.RawMessage(`{}`)})
+				f.must(err)
+			},
+			want: []string{"either a state or a reference"}, reason: "which one",
 		},
 		"no adoption": {
 			change: func(_ *fixture, req *contract.DeployRequest) { req.Adoption = nil },

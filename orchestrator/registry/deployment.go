@@ -78,7 +78,9 @@ func sameAdoption(a, b *orchestrator.Adoption) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return *a == *b
+	x, y := *a, *b
+	x.Source, y.Source = "", "" // no part of a request
+	return x == y
 }
 
 func (r *Registry) create(ctx context.Context, req contract.DeployRequest, promotion string) (orchestrator.Deployment, error) {
@@ -96,7 +98,11 @@ func (r *Registry) create(ctx context.Context, req contract.DeployRequest, promo
 	}
 	queued := map[string]any{"kind": d.Kind, "release": d.Release, "principal": d.Principal}
 	if d.Adoption != nil {
-		// There is no plan: what is approved is the adoption itself.
+		// There is no plan: what is approved is the adoption itself, with what was
+		// handed in.
+		if d.Adoption, err = r.bindSource(ctx, req); err != nil {
+			return d, err
+		}
 		if d.ChangeDigest, err = canonical.Digest(d.Adoption); err != nil {
 			return d, fmt.Errorf("digest of the adoption: %w", err)
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/store"
 	"github.com/HatiCode/nestor/store/blob"
 )
@@ -43,7 +44,7 @@ func (r *Registry) PutSource(ctx context.Context, s orchestrator.Scope, request 
 		return false, fmt.Errorf("encode what is to be adopted in %s: %w", s, err)
 	}
 	key := sourceKey(s, request)
-	there, err := r.openSource(ctx, key)
+	there, _, err := r.openSource(ctx, key)
 	switch {
 	case err == nil && bytes.Equal(there, plain):
 		return false, nil
@@ -65,13 +66,36 @@ func (r *Registry) PutSource(ctx context.Context, s orchestrator.Scope, request 
 	return true, nil
 }
 
-// RevealSource decrypts what a deployment adopts. It is for activities, which
-// hand it to an engine, and for nothing else.
+// bindSource is the adoption that a request asks for, with the digest of the
+// state that was handed in for it.
+func (r *Registry) bindSource(ctx context.Context, req contract.DeployRequest) (*orchestrator.Adoption, error) {
+	a := *req.Adoption
+	a.Source = ""
+	if !a.State {
+		return &a, nil
+	}
+	_, digest, err := r.openSource(ctx, sourceKey(req.Scope, req.RequestID))
+	if errors.Is(err, store.ErrNotFound) {
+		err = &orchestrator.Refusal{Reason: "the state to adopt is gone", Hint: "adopt it again"}
+	}
+	a.Source = digest
+	return &a, err
+}
+
+// RevealSource decrypts what a deployment adopts, and refuses what is not the
+// one that it was accepted, and approved, with. It is for activities, which hand
+// it to an engine, and for nothing else.
 func (r *Registry) RevealSource(ctx context.Context, d orchestrator.Deployment) (Source, error) {
 	var source Source
-	plain, err := r.openSource(ctx, sourceKey(d.Scope, d.RequestID))
+	plain, digest, err := r.openSource(ctx, sourceKey(d.Scope, d.RequestID))
 	if err != nil {
 		return source, fmt.Errorf("what deployment %s adopts: %w", d.ID, err)
+	}
+	if d.Adoption == nil || digest != d.Adoption.Source {
+		return source, &orchestrator.Refusal{
+			Reason: fmt.Sprintf("the state that was handed in is not the one that deployment %s was accepted with", d.ID),
+			Hint:   "adopt it again",
+		}
 	}
 	if err := json.Unmarshal(plain, &source); err != nil {
 		// The error of a decoder may quote what it read.
@@ -80,19 +104,21 @@ func (r *Registry) RevealSource(ctx context.Context, d orchestrator.Deployment) 
 	return source, nil
 }
 
-func (r *Registry) openSource(ctx context.Context, key string) ([]byte, error) {
+// openSource decrypts a source; the digest is that of its ciphertext.
+func (r *Registry) openSource(ctx context.Context, key string) (plain []byte, digest string, err error) {
 	sealed, err := blob.GetBytes(ctx, r.blobs, key, maxSource)
 	if errors.Is(err, blob.ErrNotFound) {
-		return nil, store.Missing("state to adopt")
+		return nil, "", store.Missing("state to adopt")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("state to adopt: %w", err)
+		return nil, "", fmt.Errorf("state to adopt: %w", err)
 	}
-	plain, err := r.sealer.Open(ctx, string(sealed), key)
+	plain, err = r.sealer.Open(ctx, string(sealed), key)
 	if err != nil {
-		return nil, fmt.Errorf("decrypt the state to adopt: %w", err)
+		return nil, "", fmt.Errorf("decrypt the state to adopt: %w", err)
 	}
-	return plain, nil
+	sum := sha256.Sum256(sealed)
+	return plain, "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
 // DropSource deletes what a request has handed in; deleting it again is no

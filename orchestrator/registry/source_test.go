@@ -84,6 +84,9 @@ func TestSource(t *testing.T) {
 	}
 	d, err := f.Accept(t.Context(), adoption("r1"), "")
 	f.must(err)
+	if _, err := f.PutSource(t.Context(), scope(), "r1", other); !errors.As(err, &refused) {
+		t.Errorf("another state for an accepted request: %v", err)
+	}
 	got, err := f.RevealSource(t.Context(), d)
 	f.must(err)
 	if diff := cmp.Diff(state(), got); diff != "" {
@@ -100,6 +103,44 @@ func TestSource(t *testing.T) {
 		t.Errorf("after the end: %v, files %v", err, f.files())
 	}
 	f.must(f.DropSource(t.Context(), scope(), "r1"))
+}
+
+// What is approved is what is adopted: the digest of an adoption covers its
+// state, and another one in its place is not revealed.
+func TestSourceIsTheOneAccepted(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	_, err := f.Accept(t.Context(), adoption("none"), "")
+	var refused *orchestrator.Refusal
+	if !errors.As(err, &refused) {
+		t.Errorf("an adoption without its state: %v", err)
+	}
+	digests := map[string]bool{}
+	var last orchestrator.Deployment
+	for _, id := range []string{"r1", "r2"} {
+		_, err := f.PutSource(t.Context(), scope(), id, state())
+		f.must(err)
+		req := adoption(id)
+		req.Adoption.Source = "sha256:of the client"
+		last, err = f.Accept(t.Context(), req, "")
+		f.must(err)
+		digests[last.ChangeDigest], digests[last.Adoption.Source] = true, true
+	}
+	if len(digests) != 4 || digests["sha256:of the client"] {
+		t.Errorf("the same state, sealed twice, has the digests %v; want four", digests)
+	}
+	_, err = f.RevealSource(t.Context(), last)
+	f.must(err)
+	for name, moves := range map[string]map[string]string{"other moves": {"a": "b"}, "the same, sealed again": state().Moves} {
+		swapped := state()
+		swapped.Moves = moves
+		f.must(f.DropSource(t.Context(), scope(), "r2"))
+		_, err := f.PutSource(t.Context(), scope(), "r2", swapped)
+		f.must(err)
+		if got, err := f.RevealSource(t.Context(), last); !errors.As(err, &refused) || got.State != nil {
+			t.Errorf("%s: revealed %d bytes, %v", name, len(got.State), err)
+		}
+	}
 }
 
 func TestSourceIsBounded(t *testing.T) {
@@ -134,6 +175,8 @@ func TestAdoptionLeavesTheRelease(t *testing.T) {
 
 	req := adoption("r2")
 	req.Release = "sha256:other"
+	_, err = f.PutSource(t.Context(), scope(), "r2", state())
+	f.must(err)
 	adopted, err := f.Accept(t.Context(), req, "")
 	f.must(err)
 	f.must(f.Freeze(t.Context(), adopted.ID, ada, registry.Frozen{Graph: f.putGraph("sha256:two")}))
@@ -151,6 +194,8 @@ func TestAdoptionLeavesTheRelease(t *testing.T) {
 func TestAdoptionAnswersOneRequest(t *testing.T) {
 	t.Parallel()
 	f := open(t)
+	_, err := f.PutSource(t.Context(), scope(), "r1", state())
+	f.must(err)
 	d, err := f.Accept(t.Context(), adoption("r1"), "")
 	f.must(err)
 	again, err := f.Accept(t.Context(), adoption("r1"), "")

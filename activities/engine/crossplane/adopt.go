@@ -80,7 +80,7 @@ func (n *node) remark(ctx context.Context, obj *unstructured.Unstructured, hash,
 	metadata := map[string]any{"uid": obj.GetUID()}
 	annotations := map[string]any{annotationAddress: address, annotationObject: object}
 	if address == nil {
-		annotations[annotationApplied], annotations[annotationSettled] = nil, nil
+		annotations[annotationApplied], annotations[annotationSettled], annotations[annotationLooked] = nil, nil, nil
 	} else {
 		metadata["resourceVersion"] = obj.GetResourceVersion() // another node may be adopting it, too
 	}

@@ -29,6 +29,9 @@ const (
 	// agreement bounds the wait for parts that say they are not ready under an
 	// object that says it is. A composition may mean it so.
 	agreement = 10 * time.Second
+	// stirring bounds how long Crossplane is made to look again at parts that
+	// keep changing: a composition may write something new at each look.
+	stirring = time.Minute
 )
 
 // flicker is how long a failure may vanish and still be the same one.
@@ -51,7 +54,10 @@ type waiting struct {
 	before, first string
 	reaction      time.Duration
 	seen          string
-	poked         bool
+	// poked is when Crossplane was first made to look again, and below is what
+	// the parts said the last time.
+	poked time.Time
+	below string
 }
 
 // await waits until the node's object is ready, and returns it as it is then.
@@ -153,7 +159,7 @@ func (w *waiting) giveUp(ctx context.Context, h health) error {
 func (w *waiting) settled(ctx context.Context, obj *unstructured.Unstructured, h health, parts []part) (bool, error) {
 	n, now := w.node, time.Now()
 	annotations := obj.GetAnnotations()
-	if annotations[annotationSettled] == annotations[annotationApplied] && !w.poked {
+	if annotations[annotationSettled] == annotations[annotationApplied] {
 		return true, nil
 	}
 	if !h.agreed && !w.limit.passed() {
@@ -166,17 +172,27 @@ func (w *waiting) settled(ctx context.Context, obj *unstructured.Unstructured, h
 			return false, nil
 		}
 	}
-	if !w.poked {
-		// The annotation makes Crossplane look at everything once more.
-		w.poked = true
-		return false, n.settle(ctx, obj)
+	if w.limit.passed() {
+		return false, n.rejected(n.address(), "it says that it is ready, and what it is composed of did not come to rest in %s; raise timeouts.apply in the definition if it needs longer",
+			now.Sub(w.began).Round(time.Second))
+	}
+	if below := statusesDigest(parts); w.poked.IsZero() || (below != w.below && now.Sub(w.poked) < stirring) {
+		// Crossplane looks at everything once more, after the parts have said this.
+		if w.poked.IsZero() {
+			w.poked = now
+		}
+		w.below, w.calm = below, time.Time{}
+		return false, n.note(ctx, obj, annotationLooked, obj.GetResourceVersion())
 	}
 	seen := fingerprint(obj, parts)
 	if w.calm.IsZero() || seen != w.seen {
 		w.calm, w.seen = now, seen
 		return false, nil
 	}
-	return now.Sub(w.calm) >= w.enough(h, obj), nil
+	if now.Sub(w.calm) < w.enough(h, obj) {
+		return false, nil
+	}
+	return true, n.note(ctx, obj, annotationSettled, annotations[annotationApplied])
 }
 
 // react notes when something first happened after the change.
@@ -213,11 +229,20 @@ func statusDigest(obj *unstructured.Unstructured) string {
 	return digest(status)
 }
 
-// settle notes on the object that it was ready with what was applied last.
-func (n *node) settle(ctx context.Context, obj *unstructured.Unstructured) error {
+// statusesDigest covers what all parts say.
+func statusesDigest(parts []part) string {
+	said := make([]any, len(parts))
+	for i, p := range parts {
+		said[i] = []any{p.address, statusDigest(p.object)}
+	}
+	return digest(said)
+}
+
+// note writes an annotation on the object.
+func (n *node) note(ctx context.Context, obj *unstructured.Unstructured, annotation, value string) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid":         obj.GetUID(), // not another one of that name
-		"annotations": map[string]any{annotationSettled: obj.GetAnnotations()[annotationApplied]},
+		"annotations": map[string]any{annotation: value},
 	}})
 	if err != nil {
 		return failed("write annotation", err)

@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/HatiCode/nestor/activities/engine"
-	"github.com/HatiCode/nestor/activities/engine/kube"
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
@@ -67,7 +66,7 @@ func (n *node) destroy(ctx context.Context) error {
 // next attempt as long as anything is left.
 func (n *node) remove(ctx context.Context, obj *unstructured.Unstructured) error {
 	address := addressOf(obj.GroupVersionKind(), obj.GetNamespace(), obj.GetName())
-	parts, err := n.tree(ctx, obj)
+	parts, err := n.wholeTree(ctx, obj)
 	if err != nil {
 		return err
 	}
@@ -121,7 +120,12 @@ func (n *node) waitForComposite(ctx context.Context, obj *unstructured.Unstructu
 // awaitGone waits until an object and its tree are read back as gone.
 func (n *node) awaitGone(ctx context.Context, address string, obj *unstructured.Unstructured, parts []part) error {
 	w := &going{node: n, address: address, root: obj.GetUID(), began: time.Now(), limit: deadlineOf(ctx)}
-	w.left = append([]remainder{{part: part{address: address, object: obj}, kind: n.kind}}, n.remainders(ctx, parts)...)
+	w.left = []part{{address: address, kind: n.kind, object: obj}}
+	for _, p := range parts {
+		if p.object != nil {
+			w.left = append(w.left, p)
+		}
+	}
 	for round := 0; ; round++ {
 		gone, err := w.look(ctx)
 		if gone || err != nil {
@@ -133,26 +137,6 @@ func (n *node) awaitGone(ctx context.Context, address string, obj *unstructured.
 	}
 }
 
-// remainder is an object that has to go.
-type remainder struct {
-	part
-	kind kube.Kind
-}
-
-func (n *node) remainders(ctx context.Context, parts []part) []remainder {
-	var out []remainder
-	for _, p := range parts {
-		if p.object == nil {
-			continue
-		}
-		kind, err := n.cluster.Kind(ctx, p.object.GroupVersionKind()) // known: the tree was read by it
-		if err == nil {
-			out = append(out, remainder{part: p, kind: kind})
-		}
-	}
-	return out
-}
-
 // going is one wait for objects to go.
 type going struct {
 	node        *node
@@ -160,7 +144,7 @@ type going struct {
 	root        types.UID
 	began       time.Time
 	limit       deadline
-	left        []remainder
+	left        []part
 	stuckSince  time.Time
 	unreachable time.Time
 }
@@ -168,7 +152,7 @@ type going struct {
 // look reads what is left, the deepest last.
 func (w *going) look(ctx context.Context) (gone bool, err error) {
 	n := w.node
-	var left []remainder
+	var left []part
 	for _, r := range w.left {
 		now, err := n.getOf(ctx, r.kind, r.object.GetNamespace(), r.object.GetName())
 		if engine.ClassOf(err) == engine.Transient {
@@ -205,7 +189,7 @@ func (w *going) tolerate(err error) error {
 }
 
 // giveUp decides whether waiting on can help.
-func (w *going) giveUp(last remainder, why string, rooted bool) error {
+func (w *going) giveUp(last part, why string, rooted bool) error {
 	n := w.node
 	if paused(last.object) {
 		return n.rejected(last.address, "it cannot go while it is paused by the annotation %s; take the annotation off", annotationPaused)

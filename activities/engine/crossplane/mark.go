@@ -24,15 +24,18 @@ const (
 	annotationObject  = "nestor.io/object"
 	// annotationApplied is the digest of what was last applied; it reaches a
 	// claim's composite together with the claim's spec. annotationSettled is the
-	// same digest once the object was seen ready with it.
+	// same digest once the object was seen ready with it; each change empties it,
+	// since a change back finds what the one before it left.
 	annotationApplied = "nestor.io/applied"
 	annotationSettled = "nestor.io/settled"
+	// annotationLooked changes to make Crossplane look at the object again.
+	annotationLooked = "nestor.io/looked"
 
 	markPrefix = "nestor.io/"
 )
 
-// manager owns what server-side apply writes; settler writes annotationSettled
-// and what a destruction needs.
+// manager owns what server-side apply writes; settler writes the last two
+// annotations and what a destruction needs.
 const (
 	manager = "nestor"
 	settler = "nestor-progress"

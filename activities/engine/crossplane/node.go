@@ -26,7 +26,9 @@ type node struct {
 	settings catalog.CrossplaneSettings
 	cluster  *kube.Cluster
 	gvk      schema.GroupVersionKind
-	// kind of the node's object; there is none where the cluster lacks it.
+	// kind of the node's object, in a version that the cluster serves; there is
+	// none where no version is. lacking says why nothing can be made of the
+	// definition's own version; nil when that one is served.
 	kind    kube.Kind
 	lacking error
 	// name and namespace that the object is to have.
@@ -62,12 +64,15 @@ func (e *Engine) open(ctx context.Context, req engine.Request) (*node, error) {
 		n.lacking = n.cluster.Fail(ctx, n.gvk.Kind, err)
 	case err != nil:
 		return nil, n.cluster.FailReading(ctx, n.gvk.Kind, err)
+	case n.kind.GVK != n.gvk:
+		n.lacking = invalid(n.gvk.Kind, "cluster %s has the kind in %s, and no longer in %s; correct settings.object.apiVersion",
+			n.cluster.Name, n.kind.GVK.GroupVersion(), n.gvk.GroupVersion())
 	}
 	return n, n.findName()
 }
 
-// known says that the cluster has the object's kind.
-func (n *node) known() bool { return n.lacking == nil }
+// known says that the cluster has the object's kind, in whatever version.
+func (n *node) known() bool { return n.kind.Resource.Resource != "" }
 
 // findKind reads which kind the object is of.
 func (n *node) findKind() (schema.GroupVersionKind, error) {

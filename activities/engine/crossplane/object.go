@@ -64,7 +64,7 @@ func (n *node) render() (wanted, error) {
 	w.digest = digest(content)
 	if !unknown {
 		n.mark(w.sent)
-		annotate(w.sent, map[string]string{annotationApplied: w.digest})
+		annotate(w.sent, map[string]string{annotationApplied: w.digest, annotationSettled: ""})
 	}
 	return w, nil
 }

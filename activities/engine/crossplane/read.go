@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -39,8 +40,8 @@ func (f found) all() []*unstructured.Unstructured {
 	return append([]*unstructured.Unstructured{f.live}, f.others...)
 }
 
-// read finds the node's objects. A kind that the cluster does not have has no
-// objects. It changes nothing.
+// read finds the node's objects. A kind that the cluster has in no version has
+// no objects. It changes nothing.
 func (n *node) read(ctx context.Context) (found, error) {
 	var f found
 	if !n.known() {
@@ -96,7 +97,7 @@ func (n *node) list(ctx context.Context) ([]*unstructured.Unstructured, error) {
 		list, err = n.cluster.Objects(n.kind, n.namespace).List(ctx, options)
 	}
 	if apierrors.IsNotFound(err) {
-		return nil, nil // the kind is going away
+		return nil, n.unserved(ctx, n.kind, n.shownAddress())
 	}
 	if err != nil {
 		return nil, n.cluster.FailReading(ctx, n.shownAddress(), err)
@@ -117,13 +118,35 @@ func (n *node) getOf(ctx context.Context, kind kube.Kind, namespace, name string
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	obj, err := n.cluster.Objects(kind, namespace).Get(call, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	address := addressOf(kind.GVK, namespace, name)
+	switch {
+	case apierrors.IsNotFound(err) && apierrors.IsUnexpectedServerError(err): // no word of an API: it is not the object alone
+		return nil, n.unserved(ctx, kind, address)
+	case apierrors.IsNotFound(err):
 		return nil, nil //nolint:nilnil // absent is an answer here
+	case err != nil:
+		return nil, n.cluster.FailReading(ctx, address, err)
+	default:
+		return obj, nil
 	}
-	if err != nil {
-		return nil, n.cluster.FailReading(ctx, addressOf(kind.GVK, namespace, name), err)
+}
+
+// unserved judges a kind that the API server no longer knows as it did: with a
+// kind that no version has, every object of it is gone; otherwise nothing is
+// said about the objects, and another attempt finds them.
+func (n *node) unserved(ctx context.Context, kind kube.Kind, address string) error {
+	now, err := n.cluster.KindAnew(ctx, kind.GVK)
+	switch {
+	case meta.IsNoMatchError(err):
+		return nil
+	case err != nil:
+		return n.cluster.FailReading(ctx, address, err)
+	default:
+		return &engine.Error{
+			Class: engine.Transient, Engine: Name, Resource: address,
+			Message: "its kind was not served for a moment; it is in " + now.GVK.GroupVersion().String() + " now",
+		}
 	}
-	return obj, nil
 }
 
 func (n *node) observe(ctx context.Context) (engine.Observation, error) {

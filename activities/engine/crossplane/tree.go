@@ -13,10 +13,11 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/kube"
 )
 
-// Bounds of a tree; a composition that goes beyond them is judged by its upper
-// part.
+// Bounds of a tree; the health of a composition that goes beyond them is judged
+// by its upper part.
 const (
 	maxDepth = 8
 	maxParts = 500
@@ -26,6 +27,7 @@ const (
 // the composite of a claim, the resources of a composite, and so on down.
 type part struct {
 	address string
+	kind    kube.Kind
 	object  *unstructured.Unstructured // nil when it is not there (yet)
 }
 
@@ -41,56 +43,96 @@ func (p part) uid() types.UID {
 // that this account may not read are left out: the object's own conditions tell
 // of them, too.
 func (n *node) tree(ctx context.Context, root *unstructured.Unstructured) ([]part, error) {
-	return n.below(ctx, root, 1, nil)
+	t := reading{node: n}
+	err := t.below(ctx, root, 1)
+	return t.parts, err
 }
 
-func (n *node) below(ctx context.Context, parent *unstructured.Unstructured, depth int, parts []part) ([]part, error) {
-	if depth > maxDepth {
-		return parts, nil
+// wholeTree is tree for a removal, which is proven by all parts being gone: it
+// fails when a part would be left out, and names it.
+func (n *node) wholeTree(ctx context.Context, root *unstructured.Unstructured) ([]part, error) {
+	t := reading{node: n}
+	if err := t.below(ctx, root, 1); err != nil {
+		return nil, err
 	}
+	switch {
+	case len(t.unread) > 0:
+		e := *t.unread[0]
+		e.Message = "nothing would prove that it goes with what it is composed for, since it cannot be read: " + e.Message
+		if more := t.unread[1:]; len(more) > 0 {
+			names := make([]string, len(more))
+			for i, m := range more {
+				names[i] = m.Resource
+			}
+			e.Message += "; nor can " + strings.Join(names, ", ")
+		}
+		return nil, &e
+	case len(t.beyond) > 0:
+		return nil, n.rejected(t.beyond[0],
+			"nothing would prove that it goes: at most %d levels and %d objects are followed, and these lie beyond: %s; delete the topmost object by hand, and look after these",
+			maxDepth, maxParts, strings.Join(t.beyond, ", "))
+	}
+	return t.parts, nil
+}
+
+// reading is one reading of a tree.
+type reading struct {
+	node  *node
+	parts []part
+	// unread are the errors of the parts that this account may not read, beyond
+	// the addresses of those that the bounds leave out, without what is below.
+	unread []*engine.Error
+	beyond []string
+}
+
+func (t *reading) below(ctx context.Context, parent *unstructured.Unstructured, depth int) error {
 	for _, ref := range references(parent) {
-		if len(parts) >= maxParts {
-			return parts, nil
+		if depth > maxDepth || len(t.parts) >= maxParts {
+			t.beyond = append(t.beyond, addressOf(ref.gvk, ref.namespace, ref.name))
+			continue
 		}
-		p, readable, err := n.follow(ctx, ref)
+		obj, err := t.follow(ctx, ref)
 		if err != nil {
-			return parts, err
+			return err
 		}
-		if !readable {
+		if obj == nil {
 			continue
 		}
-		parts = append(parts, p)
-		if p.object == nil {
-			continue
-		}
-		if parts, err = n.below(ctx, p.object, depth+1, parts); err != nil {
-			return parts, err
+		if err := t.below(ctx, obj, depth+1); err != nil {
+			return err
 		}
 	}
-	return parts, nil
+	return nil
 }
 
-// follow reads what a reference names.
-func (n *node) follow(ctx context.Context, ref reference) (p part, readable bool, err error) {
+// follow reads what a reference names; nil when it is not there, or cannot be
+// read.
+func (t *reading) follow(ctx context.Context, ref reference) (*unstructured.Unstructured, error) {
+	n := t.node
 	kind, err := n.cluster.Kind(ctx, ref.gvk)
 	if meta.IsNoMatchError(err) {
-		return p, false, nil // with its kind, every object of it is gone
+		return nil, nil //nolint:nilnil // with its kind, every object of it is gone
 	}
 	if err != nil {
-		return p, false, n.cluster.FailReading(ctx, ref.gvk.Kind, err)
+		return nil, n.cluster.FailReading(ctx, addressOf(ref.gvk, ref.namespace, ref.name), err)
 	}
 	namespace := ref.namespace
 	if !kind.Namespaced {
 		namespace = ""
 	}
-	p = part{address: addressOf(ref.gvk, namespace, ref.name)}
+	p := part{address: addressOf(ref.gvk, namespace, ref.name), kind: kind}
 	p.object, err = n.getOf(ctx, kind, namespace, ref.name)
 	var denied *engine.Error
 	if errors.As(err, &denied) && denied.Class == engine.Unreadable {
 		n.say("%s cannot be read, so what it says of itself is not seen: %s", p.address, denied.Message)
-		return p, false, nil
+		t.unread = append(t.unread, denied)
+		return nil, nil //nolint:nilnil // it is told by unread
 	}
-	return p, true, err
+	if err != nil {
+		return nil, err
+	}
+	t.parts = append(t.parts, p)
+	return p.object, nil
 }
 
 // reference is one object's to another that was made for it.

@@ -303,8 +303,8 @@ func testKilledAndRenamed(t *testing.T, h Harness) {
 	s.hold(t, holdCreated)
 	hold := map[string]any{"mode": "hold"}
 	v := victimWorker
-	if h.Program != nil {
-		v = victimProgram
+	if h.Program != nil && h.Supervisor != nil {
+		v = victimAll // a worker that lives would go on with alpha
 	}
 	hit := s.strike(t, v, child{Identity: true}, hold, "the creation", s.created(t))
 	req := s.identified(t, map[string]any{"mode": "hold", "name": "beta"})

@@ -4,6 +4,7 @@ package fake_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,8 +79,12 @@ func harness() enginetest.Harness {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		text := `{"host":"` + l.Host + `","bootId":"` + l.BootID + `","pid":1,"startTime":"` + l.StartTime + `","since":"2026-01-02T03:04:05Z"}`
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		l.PID = 1
+		text, err := json.Marshal(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return path
@@ -144,7 +149,7 @@ func harness() enginetest.Harness {
 			if err != nil {
 				t.Fatal(err)
 			}
-			self.BootID = "an-earlier-boot"
+			self.StartTime = "0" // of a process that had this pid before
 			lock(t, dir, *req, self)
 		},
 	}

@@ -24,6 +24,10 @@ func (n *node) adopt(ctx context.Context, source engine.Source) (engine.Observat
 	if err != nil {
 		return engine.Observation{}, err
 	}
+	if own := n.cluster.Namespace; namespace != own {
+		return engine.Observation{}, rejected("release "+source.Ref, "it is in namespace %s, and this node's releases are in namespace %s, by the definition and the environment; only those can be adopted",
+			namespace, n.known(own))
+	}
 	if err := n.refuseSecond(ctx, source.Ref); err != nil {
 		return engine.Observation{}, err
 	}

@@ -116,7 +116,7 @@ func (a *attempt) begin(ctx context.Context, planned *release.Release) error {
 		planned.Info.FirstDeployed = last.Info.FirstDeployed
 		if last.Version == planned.Version {
 			r.Release, r.resourceVersion, r.annotations = last.Release, last.resourceVersion, last.annotations
-			r.Info.LastDeployed = now
+			r.Info.LastDeployed, r.Info.Deleted = now, helmtime.Time{}
 		}
 	}
 	switch {
@@ -253,12 +253,14 @@ func (a *attempt) do(ctx context.Context, s step) error {
 	case orchestrator.ActionCreate:
 		return a.createObject(ctx, o)
 	case orchestrator.ActionReplace:
+		o.uid = s.UID
 		if err := a.deleteObjects(ctx, []object{o}); err != nil {
 			return err
 		}
 		return a.createObject(ctx, o)
 	case orchestrator.ActionDelete:
-		return a.deleteObjects(ctx, list)
+		o.uid = s.UID
+		return a.deleteObjects(ctx, []object{o})
 	case orchestrator.ActionUpdate:
 		if err := a.unchanged(ctx, o, s); err != nil {
 			return err
@@ -327,7 +329,7 @@ func (a *attempt) established(ctx context.Context, s step) error {
 	kinds := definedBy(u)
 	return a.poll(ctx, s.Address, func(ctx context.Context) (string, error) {
 		for gvk := range kinds {
-			if _, err := a.cluster.Kind(ctx, gvk); err != nil {
+			if _, err := a.exactKind(ctx, gvk); err != nil {
 				return "the API server does not serve it yet", nil //nolint:nilerr // it is asked again until it does
 			}
 		}

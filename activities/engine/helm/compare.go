@@ -49,7 +49,7 @@ func (c *comparer) compare(ctx context.Context, o object, conditional string) (c
 	if err != nil {
 		return comparison{}, err
 	}
-	before, had := c.before[o.key]
+	before, had := c.before[o.key] // an attempt that was refused had it only in mind
 	if live == nil || live.GetDeletionTimestamp() != nil {
 		if had && c.complete {
 			reason = deletedByOther
@@ -59,7 +59,7 @@ func (c *comparer) compare(ctx context.Context, o object, conditional string) (c
 		}
 		return n.create(o, n.claimed(o.Unstructured), reason)
 	}
-	if ours, owner := n.owned(live); owner != "" || (!had && !ours) {
+	if ours, owner := n.owned(live); owner != "" || (!ours && !before.standing) {
 		return comparison{}, n.takenObject(o, owner)
 	}
 	return c.update(ctx, o, before.Unstructured, live, reason)
@@ -119,12 +119,12 @@ func (c *comparer) update(ctx context.Context, o object, before, live *unstructu
 	}
 	change := orchestrator.Change{
 		Address: n.shown(o.key), Action: orchestrator.ActionUpdate,
-		Attributes: kube.Diff(live, made, n.cluster.Mask), Reason: reason,
+		Attributes: kube.Diff(live, made, n.maskOf(o)), Reason: reason,
 	}
 	if len(change.Attributes) == 0 {
 		return comparison{}, nil
 	}
-	s := &step{Action: orchestrator.ActionUpdate, Address: o.key.address(), Patch: p}
+	s := &step{Action: orchestrator.ActionUpdate, Address: o.key.address(), Patch: p, UID: live.GetUID()}
 	if before != nil && c.complete && kube.Diff(before, after, nil) == nil && replacing == nil {
 		change.Reason = changedByOther
 	}
@@ -133,7 +133,7 @@ func (c *comparer) update(ctx context.Context, o object, before, live *unstructu
 	}
 	if replacing != nil {
 		s.Action, s.Patch = orchestrator.ActionReplace, patch{}
-		change.Action, change.Reason = orchestrator.ActionReplace, "cannot be updated in place: "+replacing.message
+		change.Action, change.Reason = orchestrator.ActionReplace, n.cluster.Mask.Text("cannot be updated in place: "+replacing.message)
 		for i, a := range change.Attributes {
 			change.Attributes[i].Replaces = replacing.forced(a.Path)
 		}

@@ -21,7 +21,7 @@ func (n *node) previewDestroy(ctx context.Context) (engine.Preview, error) {
 	if err != nil || !n.ours(h) {
 		return engine.Preview{}, err
 	}
-	objects, err := n.everything(ctx, h)
+	objects, err := n.everything(ctx, h, h.standing())
 	if err != nil {
 		return engine.Preview{}, err
 	}
@@ -34,11 +34,11 @@ func (n *node) previewDestroy(ctx context.Context) (engine.Preview, error) {
 }
 
 // everything of the release that is there, in the order of its deletion: of any
-// revision, since a failed one may have left what the next did not name.
-func (n *node) everything(ctx context.Context, h history) ([]object, error) {
-	last := h.last()
-	var out []object
-	seen := map[key]bool{}
+// revision, since a failed one may have left what the next did not name. What has
+// no mark of the release is its own in the standing revision alone.
+func (n *node) everything(ctx context.Context, h history, standing int) ([]object, error) {
+	var named []object
+	at := map[key]int{}
 	for _, r := range slices.Backward(h) {
 		parsed, err := parseManifest(r.Manifest, fmt.Sprintf("the manifest of revision %d", r.Version))
 		if err != nil {
@@ -49,22 +49,25 @@ func (n *node) everything(ctx context.Context, h history) ([]object, error) {
 			return nil, err
 		}
 		for _, o := range objects {
-			if seen[o.key] {
-				continue
+			i, there := at[o.key]
+			if !there {
+				i, at[o.key] = len(named), len(named)
+				named = append(named, o)
 			}
-			seen[o.key] = true
-			live, err := n.live(ctx, o)
-			if err != nil {
-				return nil, err
-			}
-			if live == nil || n.stays(o, live) {
-				continue
-			}
-			if ours, _ := n.owned(live); !ours && r.Version != last.Version {
-				continue // an earlier revision let it go
-			}
-			out = append(out, o)
+			named[i].standing = named[i].standing || r.Version == standing
 		}
+	}
+	var out []object
+	for _, o := range named {
+		live, err := n.live(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if live == nil || n.stays(o, live) {
+			continue
+		}
+		o.uid = live.GetUID()
+		out = append(out, o)
 	}
 	return forDeletion(out), nil
 }
@@ -90,7 +93,7 @@ func (n *node) destroy(ctx context.Context) error {
 		return err
 	}
 	last := h.last()
-	continued := last.status() == release.StatusUninstalling
+	continued, standing := last.status() == release.StatusUninstalling, h.standing()
 	last.Info.Status, last.Info.Description = release.StatusUninstalling, "Deletion in progress (or silently failed)"
 	last.Info.Deleted = helmtime.Now()
 	if err := n.hold(last); err != nil {
@@ -99,7 +102,7 @@ func (n *node) destroy(ctx context.Context) error {
 	if err := n.record(ctx, last); err != nil {
 		return err
 	}
-	if err := n.uninstall(ctx, h, continued); err != nil {
+	if err := n.uninstall(ctx, h, standing, continued); err != nil {
 		return n.interrupted(ctx, last, err)
 	}
 	return n.proveGone(ctx)
@@ -119,14 +122,14 @@ func (n *node) interrupted(ctx context.Context, last *revision, failure error) e
 	return failure
 }
 
-func (n *node) uninstall(ctx context.Context, h history, continued bool) error {
+func (n *node) uninstall(ctx context.Context, h history, standing int, continued bool) error {
 	last := h.last()
 	if !n.settings.DisableHooks {
 		if err := n.runHooks(ctx, last, release.HookPreDelete, continued); err != nil {
 			return err
 		}
 	}
-	objects, err := n.everything(ctx, h)
+	objects, err := n.everything(ctx, h, standing)
 	if err != nil {
 		return err
 	}

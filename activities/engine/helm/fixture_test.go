@@ -212,13 +212,13 @@ func (f *fixture) configMap(t *testing.T, name string) map[string]any {
 }
 
 // make creates an object behind the engine's back.
-func (f *fixture) make(t *testing.T, group, resource, text string) {
+func (f *fixture) make(t *testing.T, resource, text string) {
 	t.Helper()
 	u := &unstructured.Unstructured{}
 	if err := yaml.Unmarshal([]byte(text), &u.Object); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.resource(group, resource).Create(t.Context(), u, metav1.CreateOptions{}); err != nil {
+	if _, err := f.resource("", resource).Create(t.Context(), u, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }

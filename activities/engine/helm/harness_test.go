@@ -16,6 +16,7 @@ import (
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart/loader"
+	"helm.sh/helm/v3/pkg/cli"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,8 +28,8 @@ import (
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/activities/engine/enginetest"
 	"github.com/HatiCode/nestor/activities/engine/helm"
-	"github.com/HatiCode/nestor/activities/engine/kube"
 	"github.com/HatiCode/nestor/activities/engine/kube/kubetest"
+	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/internal/testkube"
 	"github.com/HatiCode/nestor/orchestrator"
@@ -87,7 +88,7 @@ func harness(worlds *kubetest.Worlds) enginetest.Harness {
 			t.Helper()
 			w := openWorld(t, dir)
 			first := &release.Release{Name: thingRelease, Namespace: w.namespace, Version: 1, Info: &release.Info{Status: release.StatusPendingInstall}}
-			w.pend(t, first, req.Address, lease("another-host"))
+			w.pend(t, first, req.Address, held(t, elsewhere()))
 			return func() {
 				if err := w.client.CoreV1().Secrets(w.namespace).Delete(t.Context(), secretName(thingRelease, 1), metav1.DeleteOptions{}); err != nil {
 					t.Fatal(err)
@@ -99,11 +100,12 @@ func harness(worlds *kubetest.Worlds) enginetest.Harness {
 			w := openWorld(t, dir)
 			next := w.release(t, thingRelease, 1)
 			next.Version, next.Info.Status = 2, release.StatusPendingUpgrade
-			host, err := os.Hostname()
+			self, err := supervise.Self()
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.pend(t, next, req.Address, lease(host))
+			self.StartTime = "0" // of a process that had this pid before
+			w.pend(t, next, req.Address, held(t, self))
 		},
 		Adopt: func(t *testing.T, dir string, req engine.Request) engine.Source {
 			t.Helper()
@@ -221,36 +223,52 @@ func (w world) pend(t *testing.T, r *release.Release, address string, holder map
 	}
 }
 
-// lease of a process that is not there: of an earlier boot.
-func lease(host string) map[string]any {
-	text, err := json.Marshal(orchestrator.Lease{Host: host, BootID: "an earlier one", PID: 1, StartTime: "1"})
+// elsewhere is the lease of a process on another machine.
+func elsewhere() orchestrator.Lease {
+	return orchestrator.Lease{Host: "another-host", Machine: "another", BootID: "its own", PIDNamespace: "its own", PID: 1, StartTime: "1"}
+}
+
+// held is a holder as a revision names it.
+func held(t *testing.T, l orchestrator.Lease) map[string]any {
+	t.Helper()
+	text, err := json.Marshal(l)
 	var out map[string]any
 	if err == nil {
 		err = json.Unmarshal(text, &out)
 	}
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
-	out["workspace"], out["since"] = "/elsewhere", time.Now().UTC().Format(time.RFC3339)
+	out["since"] = time.Now().UTC().Format(time.RFC3339)
 	return out
+}
+
+// beside works in the namespace as the helm program does.
+func (w world) beside(t *testing.T, req engine.Request) *action.Configuration {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(path, req.Clusters["test"].Kubeconfig, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings := cli.New()
+	settings.KubeConfig = path
+	settings.SetNamespace(w.namespace)
+	var config action.Configuration
+	if err := config.Init(settings.RESTClientGetter(), w.namespace, "secret", t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	return &config
 }
 
 // install a chart as the helm program does.
 func (w world) install(t *testing.T, name, chart string, values map[string]any, req engine.Request) {
 	t.Helper()
-	cluster, err := kube.Connect(req, helm.Name, "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var config action.Configuration
-	if err := config.Init(cluster, w.namespace, "secret", t.Logf); err != nil {
-		t.Fatal(err)
-	}
+	config := w.beside(t, req)
 	ch, err := loader.Load(chart)
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := action.NewInstall(&config)
+	run := action.NewInstall(config)
 	run.ReleaseName, run.Namespace = name, w.namespace
 	if _, err := run.RunWithContext(t.Context(), ch, values); err != nil {
 		t.Fatal(err)

@@ -18,9 +18,9 @@ import (
 // holder is the attempt that works, or worked, on a revision.
 type holder struct {
 	orchestrator.Lease
-	// Workspace on Host whose turn the attempt had.
-	Workspace string    `json:"workspace"`
-	Since     time.Time `json:"since"`
+	// Turn that the attempt had to its end; see supervise.Turn.
+	Turn  string    `json:"turn,omitempty"`
+	Since time.Time `json:"since"`
 }
 
 func (h holder) String() string {
@@ -76,14 +76,15 @@ func (n *node) refuseHeld(h history) error {
 	}
 }
 
-// over says that an attempt has ended: its process is dead, or its workspace's
-// turn, which it held to its end, is now this attempt's.
+// over says that an attempt has ended: its process is dead, or the turn that it
+// held to its end is now this attempt's. The latter tells of a process in a
+// container that is no more, too.
 func (n *node) over(by holder) bool {
-	alive, known := supervise.Alive(by.Lease)
-	if !known {
-		return false
+	if alive, known := supervise.Alive(by.Lease); known && !alive {
+		return true
 	}
-	return !alive || by.Workspace == n.req.Workspace
+	turn, err := n.turn.Name()
+	return err == nil && turn != "" && by.Turn == turn
 }
 
 func readHolder(r revision) (holder, bool) {
@@ -101,7 +102,11 @@ func (n *node) hold(r *revision) error {
 	if err != nil {
 		return failed("name this process", err)
 	}
-	text, err := json.Marshal(holder{Lease: self, Workspace: n.req.Workspace, Since: time.Now().UTC().Truncate(time.Second)})
+	turn, err := n.turn.Name()
+	if err != nil {
+		return failed("name this process", err)
+	}
+	text, err := json.Marshal(holder{Lease: self, Turn: turn, Since: time.Now().UTC().Truncate(time.Second)})
 	if err != nil {
 		return failed("name this process", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
 	"github.com/HatiCode/nestor/activities/engine/kube"
@@ -49,6 +50,13 @@ type object struct {
 	kind kube.Kind
 	// served is false for a kind that the cluster does not have (yet).
 	served bool
+	// standing says that a revision which is wholly there brought the object: it
+	// is the release's even without its marks.
+	standing bool
+	// uid of the live object, where no namesake will do.
+	uid types.UID
+	// conceals are the fields whose values come from sensitive inputs.
+	conceals []string
 }
 
 // keeps says that the object outlives its release.
@@ -147,14 +155,19 @@ func orElse(s, other string) string {
 // objects completes parsed objects: the kind that the cluster knows them as, and
 // the release's namespace where they have none. defined are the kinds that the
 // release itself brings. A kind that is neither is an error unless gone is set:
-// what it defined is gone then, and so are its objects.
+// objects are then looked for in whatever version of their kind is served, and
+// where none is, they are gone with it.
 func (n *node) objects(ctx context.Context, parsed []*unstructured.Unstructured, defined map[schema.GroupVersionKind]kube.Kind, gone bool) ([]object, error) {
 	out := make([]object, 0, len(parsed))
 	seen := map[key]bool{}
 	for _, u := range parsed {
 		gvk := u.GroupVersionKind()
 		o := object{Unstructured: u, served: true}
-		kind, err := n.cluster.Kind(ctx, gvk)
+		find := n.exactKind
+		if gone {
+			find = n.cluster.Kind
+		}
+		kind, err := find(ctx, gvk)
 		if meta.IsNoMatchError(err) {
 			own, brings := defined[gvk]
 			switch {
@@ -187,6 +200,15 @@ func (n *node) objects(ctx context.Context, parsed []*unstructured.Unstructured,
 		out = append(out, o)
 	}
 	return out, nil
+}
+
+// exactKind finds a kind in the very version that is asked for.
+func (n *node) exactKind(ctx context.Context, gvk schema.GroupVersionKind) (kube.Kind, error) {
+	kind, err := n.cluster.Kind(ctx, gvk)
+	if err == nil && kind.GVK != gvk {
+		return kube.Kind{}, &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: []string{gvk.Version}}
+	}
+	return kind, err
 }
 
 // definedBy are the kinds that CRDs among the objects define.

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/HatiCode/nestor/activities/engine/kube"
 	"github.com/HatiCode/nestor/orchestrator"
@@ -48,6 +49,7 @@ type goal struct {
 	digest string
 	*rendering
 	conditional map[*unstructured.Unstructured]string
+	conceals    concealed
 }
 
 // step is one thing to do to one object.
@@ -60,6 +62,8 @@ type step struct {
 	Patch patch `json:"patch,omitzero"`
 	// Before is the manifest that Patch was made from, with the live object.
 	Before json.RawMessage `json:"before,omitempty"`
+	// UID of the live object that is updated, replaced or deleted.
+	UID types.UID `json:"uid,omitempty"`
 	// Shown is a digest of what the preview shows of the update.
 	Shown string `json:"shown,omitempty"`
 	// CRD says that the object comes before everything else, and stays.
@@ -188,6 +192,9 @@ func (n *node) compareAll(ctx context.Context, r *renderer, h history, g goal) (
 	if err != nil {
 		return nil, err
 	}
+	for i, o := range after {
+		after[i].conceals = g.conceals[o.Unstructured]
+	}
 	before, err := n.before(ctx, h)
 	if err != nil {
 		return nil, err
@@ -306,7 +313,7 @@ func (n *node) create(o object, as *unstructured.Unstructured, reason string) (c
 	return comparison{
 		change: &orchestrator.Change{
 			Address: n.shown(o.key), Action: orchestrator.ActionCreate,
-			Attributes: kube.Diff(nil, o.Unstructured, n.cluster.Mask), Reason: reason,
+			Attributes: kube.Diff(nil, o.Unstructured, n.maskOf(o)), Reason: reason,
 		},
 		step: &step{Action: orchestrator.ActionCreate, Address: o.key.address(), Object: text},
 	}, nil
@@ -317,6 +324,7 @@ func (n *node) create(o object, as *unstructured.Unstructured, reason string) (c
 func (n *node) before(ctx context.Context, h history) ([]object, error) {
 	var out []object
 	at := map[key]int{}
+	standing := h.standing()
 	for _, r := range h.effective() {
 		parsed, err := parseManifest(r.Manifest, fmt.Sprintf("the manifest of revision %d", r.Version))
 		if err != nil {
@@ -327,12 +335,14 @@ func (n *node) before(ctx context.Context, h history) ([]object, error) {
 			return nil, err
 		}
 		for _, o := range objects {
+			o.standing = r.Version == standing
 			i, there := at[o.key]
 			if !there {
 				at[o.key] = len(out)
 				out = append(out, o)
 				continue
 			}
+			o.standing = o.standing || out[i].standing
 			if o.Unstructured, err = overlaid(out[i].Unstructured, o.Unstructured); err != nil {
 				return nil, invalid("%s: %v", o.key.address(), err)
 			}
@@ -359,7 +369,7 @@ func (n *node) leave(ctx context.Context, objects []object) ([]comparison, error
 		}
 		out = append(out, comparison{
 			change: &orchestrator.Change{Address: n.shown(o.key), Action: orchestrator.ActionDelete},
-			step:   &step{Action: orchestrator.ActionDelete, Address: o.key.address(), Object: text},
+			step:   &step{Action: orchestrator.ActionDelete, Address: o.key.address(), Object: text, UID: live.GetUID()},
 		})
 	}
 	return out, nil
@@ -372,8 +382,13 @@ func (n *node) stays(o object, live *unstructured.Unstructured) bool {
 		n.say("%s stays: its resource policy is keep", o.key.address())
 		return true
 	}
-	if _, owner := n.owned(live); owner != "" {
+	ours, owner := n.owned(live)
+	switch {
+	case owner != "":
 		n.say("%s stays: it belongs to release %s by now", o.key.address(), owner)
+		return true
+	case !ours && !o.standing:
+		n.say("%s stays: it bears no mark of this release, which did not make it or let it go", o.key.address())
 		return true
 	}
 	return false
@@ -395,10 +410,12 @@ func (n *node) live(ctx context.Context, o object) (*unstructured.Unstructured, 
 }
 
 // shown is an address with what is unknown in it written out.
-func (n *node) shown(k key) string {
-	address := k.address()
+func (n *node) shown(k key) string { return n.known(k.address()) }
+
+// known is a text with what is unknown in it written out, and without secrets.
+func (n *node) known(text string) string {
 	for _, reason := range n.req.Unknown {
-		address = strings.ReplaceAll(address, kube.Placeholder(reason), "("+reason+")")
+		text = strings.ReplaceAll(text, kube.Placeholder(reason), "("+reason+")")
 	}
-	return n.cluster.Mask.Text(address)
+	return n.cluster.Mask.Text(text)
 }

@@ -46,7 +46,7 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 	if err != nil {
 		return engine.Preview{}, err
 	}
-	n.learn(r, g)
+	g.conceals = n.conceal(r, g.rendering, revisionOf{revision: g.revision, install: g.install})
 	found, err := n.compareAll(ctx, r, h, g)
 	if err != nil {
 		return engine.Preview{}, err
@@ -76,7 +76,7 @@ func (n *node) previewUnknown(ctx context.Context, r *renderer, h history) (engi
 		n.say("the chart cannot be rendered while inputs are unknown: %v", err)
 		return n.coarse(h), nil
 	}
-	g := goal{install: at.install, rendering: rendered.rendering, conditional: rendered.conditional}
+	g := goal{install: at.install, rendering: rendered.rendering, conditional: rendered.conditional, conceals: rendered.conceals}
 	found, err := n.compareAll(ctx, r, h, g)
 	if err != nil {
 		return engine.Preview{}, err
@@ -152,55 +152,6 @@ func (n *node) sameChart(r *renderer, h history) error {
 		return invalid("release %s is of chart %s, and the definition's chart is %s", n.ref(), last.Chart.Metadata.Name, ch.Metadata.Name)
 	}
 	return nil
-}
-
-// learn teaches the mask what the chart makes of sensitive inputs: rendered with
-// others in their place, the texts that differ are derived from them.
-func (n *node) learn(r *renderer, g goal) {
-	inputs := maps.Clone(n.req.Inputs)
-	changed := false
-	for name := range n.req.Sensitive {
-		v, ok := inputs[name].(string)
-		if ok && v != "" {
-			inputs[name], changed = v+"-other", true
-		}
-	}
-	if !changed {
-		return
-	}
-	other, err := r.render(inputs, revisionOf{revision: g.revision, install: g.install}, false)
-	if err != nil {
-		return // the value alone stays hidden, wherever it stands in clear
-	}
-	place := placer{}
-	for _, u := range g.objects {
-		if twin := find(other.objects, place.identity(u), place); twin != nil {
-			n.learnDiffering(u.Object, twin.Object)
-		}
-	}
-}
-
-func (n *node) learnDiffering(a, b any) {
-	switch x := a.(type) {
-	case map[string]any:
-		y, _ := b.(map[string]any)
-		for k, v := range x {
-			n.learnDiffering(v, y[k])
-		}
-	case []any:
-		y, _ := b.([]any)
-		for i, v := range x {
-			var w any
-			if i < len(y) {
-				w = y[i]
-			}
-			n.learnDiffering(v, w)
-		}
-	case string:
-		if a != b {
-			n.cluster.Mask.Learn(x)
-		}
-	}
 }
 
 // kept lists the outputs that the changes cannot touch.

@@ -227,7 +227,7 @@ func (n *node) bind(ctx context.Context) (*boundClient, error) {
 
 // GetClientFor implements Helm's ClientProvider.
 func (c *boundClient) GetClientFor(apiVersion, kind string) (dynamic.NamespaceableResourceInterface, bool, error) {
-	known, err := c.node.cluster.Kind(c.ctx, schema.FromAPIVersionAndKind(apiVersion, kind))
+	known, err := c.node.exactKind(c.ctx, schema.FromAPIVersionAndKind(apiVersion, kind))
 	if err != nil {
 		if !meta.IsNoMatchError(err) {
 			c.lost.Store(&err)

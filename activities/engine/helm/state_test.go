@@ -3,12 +3,11 @@
 package helm_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart/loader"
@@ -18,8 +17,6 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/HatiCode/nestor/activities/engine"
-	"github.com/HatiCode/nestor/activities/engine/helm"
-	"github.com/HatiCode/nestor/activities/engine/kube"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/orchestrator"
 )
@@ -52,7 +49,7 @@ func TestTakenRelease(t *testing.T) {
 func TestTakenObject(t *testing.T) {
 	t.Parallel()
 	f := begin(t, sized())
-	f.make(t, "", "configmaps", configMap("a", "of", "nobody"))
+	f.make(t, "configmaps", configMap("a", "of", "nobody"))
 	f.refused(t, engine.Rejected, "belongs to no release", "meta.helm.sh/release-name: app")
 	if got := f.configMap(t, "a")["of"]; got != "nobody" {
 		t.Errorf("the object is %v", got)
@@ -70,21 +67,40 @@ func TestPending(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dead := map[string]any{"host": self.Host, "bootId": self.BootID, "pid": os.Getpid(), "startTime": "1", "workspace": "/elsewhere", "since": time.Now()}
-	alive := map[string]any{"host": self.Host, "bootId": self.BootID, "pid": self.PID, "startTime": self.StartTime, "workspace": "/elsewhere", "since": time.Now()}
+	changed := func(change func(*orchestrator.Lease)) map[string]any {
+		l := self
+		change(&l)
+		return held(t, l)
+	}
+	dead := changed(func(l *orchestrator.Lease) { l.StartTime = "0" })
+	alive := held(t, self)
+	earlier := []string{"not provably dead"} // a container does not know its machine
+	if self.Machine != "" {
+		earlier = nil
+	}
 	tests := map[string]struct {
 		reason string
 		status release.Status
 		holder map[string]any
 		locked []string // words of the error; nil when the attempt goes on
 	}{
-		"install, dead":        {"its process is gone", release.StatusPendingInstall, dead, nil},
-		"upgrade, dead":        {"its process is gone", release.StatusPendingUpgrade, dead, nil},
-		"rollback, dead":       {"its process is gone", release.StatusPendingRollback, dead, nil},
-		"uninstall, dead":      {"its process is gone", release.StatusUninstalling, dead, nil},
-		"upgrade, earlier":     {"its boot is over", release.StatusPendingUpgrade, lease(self.Host), nil},
+		"install, dead":    {"its process is gone", release.StatusPendingInstall, dead, nil},
+		"upgrade, dead":    {"its process is gone", release.StatusPendingUpgrade, dead, nil},
+		"rollback, dead":   {"its process is gone", release.StatusPendingRollback, dead, nil},
+		"uninstall, dead":  {"its process is gone", release.StatusUninstalling, dead, nil},
+		"upgrade, earlier": {"its boot is over", release.StatusPendingUpgrade, changed(func(l *orchestrator.Lease) { l.BootID = "x" }), earlier},
+		"upgrade, moved pod": {
+			"its machine had the name before", release.StatusPendingUpgrade,
+			changed(func(l *orchestrator.Lease) { l.Machine, l.BootID = "x", "x" }),
+			[]string{"not provably dead"},
+		},
+		"upgrade, other container": {
+			"its pids are its own", release.StatusPendingUpgrade,
+			changed(func(l *orchestrator.Lease) { l.PIDNamespace, l.StartTime = "x", "0" }),
+			[]string{"not provably dead"},
+		},
 		"upgrade, alive":       {"its process lives", release.StatusPendingUpgrade, alive, []string{"lock", "since", "helm rollback app"}},
-		"install, other host":  {"nobody can tell", release.StatusPendingInstall, lease("another-host"), []string{"lock", "another-host", "since"}},
+		"install, other host":  {"nobody can tell", release.StatusPendingInstall, held(t, elsewhere()), []string{"lock", "another-host", "since"}},
 		"upgrade, nobody":      {"a killed helm client", release.StatusPendingUpgrade, map[string]any{}, []string{"lock", "no word", "helm rollback app"}},
 		"upgrade, own attempt": {"this attempt has its turn", release.StatusPendingUpgrade, nil, nil},
 	}
@@ -98,7 +114,8 @@ func TestPending(t *testing.T) {
 			next.Manifest = strings.ReplaceAll(next.Manifest, `"1"`, `"2"`)
 			holder := test.holder
 			if holder == nil {
-				holder = map[string]any{"host": self.Host, "bootId": self.BootID, "pid": self.PID, "startTime": self.StartTime, "workspace": f.req.Workspace, "since": time.Now()}
+				holder = changed(func(l *orchestrator.Lease) { l.PIDNamespace = "of a container" })
+				holder["turn"] = f.turn(t)
 			}
 			f.pend(t, next, f.req.Address, holder)
 			f.inputs(map[string]any{"size": int64(3)})
@@ -117,6 +134,20 @@ func TestPending(t *testing.T) {
 			f.destroy(t)
 		})
 	}
+}
+
+// turn of the fixture's workspace.
+func (f *fixture) turn(t *testing.T) string {
+	t.Helper()
+	turn, err := supervise.Acquire(t.Context(), f.req.Workspace, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, err := turn.Name()
+	if err = errors.Join(err, turn.Release()); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 // TestResumed goes on with the revision itself when it is what is wanted.
@@ -148,19 +179,12 @@ func TestHelmBeside(t *testing.T) {
 	t.Parallel()
 	f := begin(t, sized())
 	_, first := f.up(t)
-	cluster, err := kube.Connect(f.req, helm.Name, "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var config action.Configuration
-	if err := config.Init(cluster, f.namespace, "secret", t.Logf); err != nil {
-		t.Fatal(err)
-	}
+	config := f.beside(t, f.req)
 	ch, err := loader.Load(f.req.Bundle + "/chart")
 	if err != nil {
 		t.Fatal(err)
 	}
-	run := action.NewUpgrade(&config)
+	run := action.NewUpgrade(config)
 	run.Namespace = f.namespace
 	if _, err := run.RunWithContext(t.Context(), "app", ch, map[string]any{"size": 9}); err != nil {
 		t.Fatal(err)
@@ -172,7 +196,7 @@ func TestHelmBeside(t *testing.T) {
 	if r.Serial != 3 || r.Lineage != first.Lineage {
 		t.Errorf("result %+v after %+v", r, first)
 	}
-	back := action.NewRollback(&config)
+	back := action.NewRollback(config)
 	back.Version = 2
 	if err := back.Run("app"); err != nil {
 		t.Fatal(err)
@@ -181,7 +205,7 @@ func TestHelmBeside(t *testing.T) {
 		t.Errorf("serial %d, changes %+v", r.Serial, p.Changes)
 	}
 	f.destroy(t)
-	releases, err := action.NewList(&config).Run()
+	releases, err := action.NewList(config).Run()
 	if err != nil || len(releases) > 0 {
 		t.Errorf("helm still lists %v, %v", releases, err)
 	}

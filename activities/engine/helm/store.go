@@ -99,6 +99,25 @@ func (h history) effective() history {
 	return h
 }
 
+// standing is the number of the revision that is there as a whole, under what
+// later attempts did; 0 when there is none. Once a later one was whole, or an
+// uninstall has begun, nobody can tell what of it was let go.
+func (h history) standing() int {
+	effective := h.effective()
+	if len(effective) == 0 || !effective[0].good() {
+		return 0
+	}
+	if effective[0].status() != release.StatusDeployed && len(effective) > 1 {
+		return 0
+	}
+	for _, r := range effective {
+		if !r.Info.Deleted.IsZero() {
+			return 0
+		}
+	}
+	return effective[0].Version
+}
+
 func (n *node) secrets() dynamic.ResourceInterface {
 	return n.cluster.Dynamic.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"}).Namespace(n.namespace)
 }

@@ -63,6 +63,7 @@ type unknownRendering struct {
 	*rendering
 	// conditional objects may turn out not to be there: why.
 	conditional map[*unstructured.Unstructured]string
+	conceals    concealed
 }
 
 // renderUnknown renders with unknown inputs. It fails with what the chart says
@@ -109,20 +110,33 @@ func (r *renderer) with(names []string, ins []standIn, one int, replaced any) ma
 // compare renders with every variant and marks what differs.
 func (r *renderer) compare(base *rendering, names []string, ins []standIn, at revisionOf) *unknownRendering {
 	m := newMarker(base, r.node.req.Unknown, names)
+	hidden, some := concealed{}, false
+	conceal := func(sensitive bool, other *rendering) {
+		if sensitive {
+			some = true
+			hidden.differing(base.objects, other, m.place, nil)
+		}
+	}
 	for i := range names {
-		reason := r.node.req.Unknown[names[i]]
+		reason, sensitive := r.node.req.Unknown[names[i]], r.node.req.Sensitive[names[i]]
 		if other, err := r.render(r.with(names, ins, i, ins[i].other), at, false); err == nil {
 			m.differ(other, reason)
 			m.appear(other, reason)
+			conceal(sensitive, other)
 		}
 		if ins[i].converted == nil {
 			continue
 		}
 		if other, err := r.render(r.with(names, ins, i, ins[i].converted), at, false); err == nil {
 			m.differ(other, reason)
+			conceal(sensitive, other)
 		}
 	}
-	return m.done()
+	if inputs, known := r.node.otherSecrets(r.with(names, ins, -1, nil)); known {
+		some = true
+		r.node.concealBy(hidden, base.objects, r, inputs, at)
+	}
+	return m.done(hidden, some)
 }
 
 // marker marks in a base rendering what differs in others.
@@ -185,17 +199,30 @@ func (m *marker) appear(other *rendering, reason string) {
 	}
 }
 
-// done puts placeholders where stand-ins are left, such as in names.
-func (m *marker) done() *unknownRendering {
+// done puts placeholders where stand-ins are left, such as in names. hidden is by
+// the base's objects; of one that only another rendering has, nothing is shown
+// where there are secrets.
+func (m *marker) done(hidden concealed, secrets bool) *unknownRendering {
+	paths := map[string][]string{}
+	for _, u := range m.base.objects {
+		id := m.place.identity(u)
+		paths[id] = append(paths[id], hidden[u]...)
+	}
+	conceals := concealed{}
 	objects := make([]*unstructured.Unstructured, 0, len(m.order))
 	for _, id := range m.order {
 		u := m.marked[id]
 		u.Object, _ = m.place.value(u.Object).(map[string]any)
 		objects = append(objects, u)
+		known, based := paths[id]
+		if !based && secrets {
+			known = []string{everyField}
+		}
+		conceals[u] = known
 	}
 	return &unknownRendering{
 		rendering:   &rendering{chart: m.base.chart, values: m.base.values, hooks: m.base.hooks, objects: objects},
-		conditional: m.conditional,
+		conditional: m.conditional, conceals: conceals,
 	}
 }
 

@@ -229,7 +229,8 @@ func (n *node) awaitEnd(ctx context.Context, o object, what string) error {
 }
 
 // deleteObjects deletes what is there, with all that depends on it, and waits
-// until it is gone.
+// until it is gone. A namesake of an object with a uid is left alone: it is an
+// error of class Transient.
 func (n *node) deleteObjects(ctx context.Context, objects []object) error {
 	for _, o := range objects {
 		// What has pods goes after them; the rest has nothing to wait for.
@@ -237,7 +238,14 @@ func (n *node) deleteObjects(ctx context.Context, objects []object) error {
 		if o.key.group == "apps" || o.key.group == "batch" {
 			how = metav1.DeletePropagationForeground
 		}
-		err := n.cluster.Objects(o.kind, o.key.namespace).Delete(ctx, o.key.name, metav1.DeleteOptions{PropagationPolicy: &how})
+		options := metav1.DeleteOptions{PropagationPolicy: &how}
+		if o.uid != "" {
+			options.Preconditions = metav1.NewUIDPreconditions(string(o.uid))
+		}
+		err := n.cluster.Objects(o.kind, o.key.namespace).Delete(ctx, o.key.name, options)
+		if apierrors.IsConflict(err) && o.uid != "" {
+			return again("somebody has made %s anew", o.key.address())
+		}
 		if err != nil && !apierrors.IsNotFound(err) {
 			return n.cluster.Fail(ctx, o.key.address(), err)
 		}

@@ -53,7 +53,7 @@ func TestDeploymentBecomesReady(t *testing.T) {
 func TestQuota(t *testing.T) {
 	t.Parallel()
 	f := begin(t, chart{"templates/d.yaml": deployment("")})
-	f.make(t, "", "resourcequotas", "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q}\nspec: {hard: {pods: \"0\"}}\n")
+	f.make(t, "resourcequotas", "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q}\nspec: {hard: {pods: \"0\"}}\n")
 	eventually(t, "the quota to count", f.quotaCounts(t, "q"))
 	f.refused(t, engine.Rejected, "Deployment/"+f.namespace+"/web", "exceeded quota")
 }

@@ -27,21 +27,21 @@ const userAgent = "nestor"
 
 // restConfig reads how a cluster is reached. Secrets of the kubeconfig are
 // taught to the mask.
-func restConfig(access engine.Cluster, env map[string]string, mask *Mask) (*rest.Config, clientcmd.ClientConfig, error) {
+func restConfig(access engine.Cluster, env map[string]string, mask *Mask) (*rest.Config, error) {
 	if access.InCluster {
 		config, err := rest.InClusterConfig()
 		if err != nil {
-			return nil, nil, fmt.Errorf("the worker has no service account to reach it with: %w", err)
+			return nil, fmt.Errorf("the worker has no service account to reach it with: %w", err)
 		}
-		return tuned(config), nil, nil
+		return tuned(config), nil
 	}
 	if len(access.Kubeconfig) == 0 {
-		return nil, nil, errors.New("it has no kubeconfig; set clusters.<name>.kubeconfig in the environment, or inCluster")
+		return nil, errors.New("it has no kubeconfig; set clusters.<name>.kubeconfig in the environment, or inCluster")
 	}
 	// What a kubeconfig holds may not be repeated in a message.
 	file, err := clientcmd.Load(access.Kubeconfig)
 	if err != nil {
-		return nil, nil, errors.New("its kubeconfig cannot be read: it is no valid kubeconfig file")
+		return nil, errors.New("its kubeconfig cannot be read: it is no valid kubeconfig file")
 	}
 	for _, user := range file.AuthInfos {
 		mask.Learn([]any{user.Token, user.Password, string(user.ClientKeyData)})
@@ -51,14 +51,14 @@ func restConfig(access engine.Cluster, env map[string]string, mask *Mask) (*rest
 		}
 	}
 	if access.Context != "" && file.Contexts[access.Context] == nil {
-		return nil, nil, fmt.Errorf("its kubeconfig has no context %q", access.Context)
+		return nil, fmt.Errorf("its kubeconfig has no context %q", access.Context)
 	}
 	loader := clientcmd.NewNonInteractiveClientConfig(*file, access.Context, &clientcmd.ConfigOverrides{}, nil)
 	config, err := loader.ClientConfig()
 	if err != nil {
-		return nil, nil, fmt.Errorf("its kubeconfig cannot be used: %s", mask.Text(err.Error()))
+		return nil, fmt.Errorf("its kubeconfig cannot be used: %s", mask.Text(err.Error()))
 	}
-	return tuned(config), loader, nil
+	return tuned(config), nil
 }
 
 func tuned(config *rest.Config) *rest.Config {

@@ -4,21 +4,14 @@ package kube
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
 // Kind is a kind of object that a cluster has.
@@ -32,25 +25,86 @@ type Kind struct {
 }
 
 // Kind finds a kind. It asks for one group and version alone, which costs less
-// than the whole discovery, and asks once. For one that the cluster does not
-// have, the error is a *meta.NoKindMatchError.
+// than the whole discovery, and keeps what it found. Where that version of the
+// group is not served, or lacks the kind, the answer is the kind in another
+// version that is, the cluster's preferred one first: the same objects are found
+// there. So whoever means to write compares the answer's GVK with the one asked
+// for. Only for a kind that no version has, the error is a
+// *meta.NoKindMatchError.
 func (c *Cluster) Kind(ctx context.Context, gvk schema.GroupVersionKind) (Kind, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	found, there, err := c.kindIn(ctx, gvk)
+	if there || err != nil {
+		return found, err
+	}
+	versions, err := c.askVersions(ctx, gvk.Group)
+	if err != nil {
+		return Kind{}, err
+	}
+	searched := []string{gvk.Version}
+	for _, version := range versions {
+		if version == gvk.Version {
+			continue
+		}
+		searched = append(searched, version)
+		found, there, err = c.kindIn(ctx, gvk.GroupKind().WithVersion(version))
+		if there || err != nil {
+			return found, err
+		}
+	}
+	return Kind{}, &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: searched}
+}
+
+// KindAnew is Kind without what was learned before, for when the API server no
+// longer knows what it served.
+func (c *Cluster) KindAnew(ctx context.Context, gvk schema.GroupVersionKind) (Kind, error) {
+	c.mu.Lock()
+	clear(c.kinds)
+	c.mu.Unlock()
+	return c.Kind(ctx, gvk)
+}
+
+// kindIn finds a kind in the very version that is asked for.
+func (c *Cluster) kindIn(ctx context.Context, gvk schema.GroupVersionKind) (found Kind, there bool, err error) {
 	kinds, asked := c.kinds[gvk.GroupVersion()]
 	if !asked {
-		var err error
 		if kinds, err = c.askKinds(ctx, gvk.GroupVersion()); err != nil {
-			return Kind{}, err
+			return Kind{}, false, err
 		}
 	}
-	for _, k := range kinds {
-		if k.GVK == gvk {
-			c.kinds[gvk.GroupVersion()] = kinds
-			return k, nil
+	i := slices.IndexFunc(kinds, func(k Kind) bool { return k.GVK == gvk })
+	if i < 0 {
+		delete(c.kinds, gvk.GroupVersion()) // it may be added
+		return Kind{}, false, nil
+	}
+	c.kinds[gvk.GroupVersion()] = kinds
+	return kinds[i], true, nil
+}
+
+// askVersions lists the served versions of a group, the preferred one first;
+// none where there is no such group.
+func (c *Cluster) askVersions(ctx context.Context, group string) ([]string, error) {
+	if group == "" {
+		var core metav1.APIVersions
+		err := c.client.RESTClient().Get().AbsPath("/api").Do(ctx).Into(&core)
+		return core.Versions, err
+	}
+	var served metav1.APIGroup
+	err := c.client.RESTClient().Get().AbsPath("/apis/" + group).Do(ctx).Into(&served)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	versions := []string{served.PreferredVersion.Version}
+	for _, v := range served.Versions {
+		if v.Version != served.PreferredVersion.Version {
+			versions = append(versions, v.Version)
 		}
 	}
-	return Kind{}, &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: []string{gvk.Version}}
+	return versions, nil
 }
 
 func (c *Cluster) askKinds(ctx context.Context, gv schema.GroupVersion) ([]Kind, error) {
@@ -92,81 +146,4 @@ func (c *Cluster) Objects(kind Kind, namespace string) dynamic.ResourceInterface
 		return objects.Namespace(namespace)
 	}
 	return objects
-}
-
-// ToRESTConfig gives a copy of Config.
-func (c *Cluster) ToRESTConfig() (*rest.Config, error) { return rest.CopyConfig(c.Config), nil }
-
-// ToDiscoveryClient gives a client that keeps what it learned for as long as
-// the Cluster lives.
-func (c *Cluster) ToDiscoveryClient() (discovery.CachedDiscoveryInterface, error) {
-	cache, _ := c.machine()
-	return cache, nil
-}
-
-// ToRESTMapper gives a mapper that asks again for a kind it does not know.
-func (c *Cluster) ToRESTMapper() (meta.RESTMapper, error) {
-	_, mapper := c.machine()
-	return mapper, nil
-}
-
-// ToRawKubeConfigLoader gives the kubeconfig's loader; its namespace is the
-// Cluster's.
-func (c *Cluster) ToRawKubeConfigLoader() clientcmd.ClientConfig {
-	return namespaced{cluster: c, loader: c.loader}
-}
-
-// namespaced is a loader whose namespace is the request's.
-type namespaced struct {
-	cluster *Cluster
-	loader  clientcmd.ClientConfig // nil inside a cluster
-}
-
-// Namespace implements clientcmd.ClientConfig.
-func (n namespaced) Namespace() (string, bool, error) { return n.cluster.Namespace, true, nil }
-
-// ClientConfig implements clientcmd.ClientConfig.
-func (n namespaced) ClientConfig() (*rest.Config, error) { return n.cluster.ToRESTConfig() }
-
-// ConfigAccess implements clientcmd.ClientConfig.
-func (n namespaced) ConfigAccess() clientcmd.ConfigAccess { return clientcmd.NewDefaultPathOptions() }
-
-// RawConfig implements clientcmd.ClientConfig.
-func (n namespaced) RawConfig() (clientcmdapi.Config, error) {
-	if n.loader == nil {
-		return clientcmdapi.Config{}, fmt.Errorf("cluster %s is reached from inside: it has no kubeconfig", n.cluster.Name)
-	}
-	return n.loader.RawConfig()
-}
-
-// freshFor is how long after it was emptied the cache is believed about what is
-// not there.
-const freshFor = time.Second
-
-// discoveryCache is a cache that is not believed when it does not know a kind:
-// one may have been added since.
-type discoveryCache struct {
-	discovery.CachedDiscoveryInterface
-
-	mu      sync.Mutex
-	emptied time.Time
-}
-
-func newDiscoveryCache(client discovery.DiscoveryInterface) *discoveryCache {
-	return &discoveryCache{CachedDiscoveryInterface: memory.NewMemCacheClient(client), emptied: time.Now()}
-}
-
-// Fresh implements discovery.CachedDiscoveryInterface.
-func (d *discoveryCache) Fresh() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return time.Since(d.emptied) < freshFor
-}
-
-// Invalidate implements discovery.CachedDiscoveryInterface.
-func (d *discoveryCache) Invalidate() {
-	d.mu.Lock()
-	d.emptied = time.Now()
-	d.mu.Unlock()
-	d.CachedDiscoveryInterface.Invalidate()
 }

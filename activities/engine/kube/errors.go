@@ -22,27 +22,6 @@ import (
 	"github.com/HatiCode/nestor/activities/engine"
 )
 
-// Fail turns an error of a Kubernetes client into an *engine.Error: what went
-// wrong with which resource, whether another try can help, and the cure. It
-// returns nil for nil, and an *engine.Error as it is. A deadline of a single
-// call is Transient; whoever has a context of its own looks at that first (see
-// Cluster.Fail).
-func Fail(engineName, resource string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return failure{engine: engineName, cluster: "the cluster", resource: resource}.explain(err)
-}
-
-// FailReading is Fail for an error that was met while the state was read: a
-// state that may not be read is Unreadable, never absent.
-func FailReading(engineName, resource string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return failure{engine: engineName, cluster: "the cluster", resource: resource, reading: true}.explain(err)
-}
-
 // failure is where an error was met.
 type failure struct {
 	engine, cluster, resource string

@@ -4,7 +4,6 @@ package kube_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -108,11 +107,11 @@ func TestFail(t *testing.T) {
 			if c.err == nil {
 				t.Fatal("there was no error")
 			}
-			wantError(t, kube.Fail("helm", "ConfigMap/a", c.err), c.class, c.words...)
+			wantError(t, admin.Fail(t.Context(), "ConfigMap/a", c.err), c.class, c.words...)
 			if c.reading == "" {
 				c.reading = c.class
 			}
-			wantError(t, kube.FailReading("helm", "ConfigMap/a", c.err), c.reading, c.words...)
+			wantError(t, admin.FailReading(t.Context(), "ConfigMap/a", c.err), c.reading, c.words...)
 		})
 	}
 }
@@ -185,21 +184,16 @@ func TestFailOfContext(t *testing.T) {
 	_, err := c.Dynamic.Resource(configMaps()).Namespace("a").List(ctx, metav1.ListOptions{})
 	wantError(t, c.Fail(ctx, "", err), engine.Canceled)
 	wantError(t, c.Fail(t.Context(), "", err), engine.Transient, "cluster east cannot be reached")
-	wantError(t, kube.Fail("helm", "", context.Canceled), engine.Canceled)
-	if kube.Fail("helm", "", nil) != nil || c.Fail(ctx, "", nil) != nil {
+	wantError(t, c.Fail(t.Context(), "", context.Canceled), engine.Canceled)
+	if c.Fail(t.Context(), "", nil) != nil || c.Fail(ctx, "", nil) != nil || c.FailReading(ctx, "", nil) != nil {
 		t.Error("no error became one")
 	}
 	own := &engine.Error{Class: engine.Locked, Message: "mine"}
-	if !errors.Is(func() *engine.Error {
-		target := &engine.Error{}
-		_ = errors.As(kube.Fail("helm", "", own), &target)
-		return target
-	}(), own) && engine.ClassOf(kube.Fail("helm", "", own)) != engine.Locked {
-		t.Error("an engine's own error was changed")
-	}
+	wantError(t, c.Fail(t.Context(), "", own), engine.Locked, "mine")
 }
 
-// TestKinds: a kind that is added later is found by whoever asks again.
+// TestKinds: a kind that is added later is found by whoever asks again, and one
+// whose version is gone is found in another.
 func TestKinds(t *testing.T) {
 	t.Parallel()
 	cluster := testkube.Start(t, testkube.Options{})
@@ -208,22 +202,16 @@ func TestKinds(t *testing.T) {
 	if _, err := c.Kind(t.Context(), gvk); !meta.IsNoMatchError(err) {
 		t.Fatalf("error is %v", err)
 	}
-	mapper, err := c.ToRESTMapper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := mapper.RESTMapping(gvk.GroupKind(), "v1"); !meta.IsNoMatchError(err) {
-		t.Fatalf("error is %v", err)
-	}
 	cluster.Apply(t, []byte(`{"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
 "metadata": {"name": "gizmos.late.nestor.internal"}, "spec": {"group": "late.nestor.internal", "scope": "Namespaced",
-"names": {"kind": "Gizmo", "plural": "gizmos"}, "versions": [{"name": "v1", "served": true, "storage": true,
-"subresources": {"status": {}}, "schema": {"openAPIV3Schema": {"type": "object"}}}]}}`))
+"names": {"kind": "Gizmo", "plural": "gizmos"}, "versions": [
+{"name": "v0", "served": false, "storage": false, "schema": {"openAPIV3Schema": {"type": "object"}}},
+{"name": "v1", "served": true, "storage": true, "subresources": {"status": {}}, "schema": {"openAPIV3Schema": {"type": "object"}}}]}}`))
 	deadline := time.Now().Add(30 * time.Second)
+	want := kube.Kind{GVK: gvk, Resource: gvk.GroupVersion().WithResource("gizmos"), Namespaced: true, Status: true}
 	for {
 		kind, err := c.Kind(t.Context(), gvk)
 		if err == nil {
-			want := kube.Kind{GVK: gvk, Resource: gvk.GroupVersion().WithResource("gizmos"), Namespaced: true, Status: true}
 			if kind != want {
 				t.Errorf("kind is %+v; want %+v", kind, want)
 			}
@@ -233,13 +221,17 @@ func TestKinds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for {
-		_, err := mapper.RESTMapping(gvk.GroupKind(), "v1")
-		if err == nil {
-			break
+	for _, version := range []string{"v0", "v1alpha1"} {
+		kind, err := c.Kind(t.Context(), gvk.GroupKind().WithVersion(version))
+		if err != nil || kind != want {
+			t.Errorf("%s is found as %+v, %v; want %+v", version, kind, err, want)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the mapper does not learn of the new kind: %v", err)
-		}
+	}
+	core, err := c.Kind(t.Context(), schema.GroupVersionKind{Version: "v1beta3", Kind: "ConfigMap"})
+	if err != nil || core.Resource != configMaps() {
+		t.Errorf("an old ConfigMap is found as %+v, %v", core, err)
+	}
+	if _, err := c.Kind(t.Context(), gvk.GroupVersion().WithKind("Gadget")); !meta.IsNoMatchError(err) {
+		t.Errorf("a kind that the group has in no version gives %v", err)
 	}
 }

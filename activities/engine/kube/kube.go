@@ -17,13 +17,10 @@ import (
 	"strings"
 	"sync"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/restmapper"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/internal/expand"
@@ -31,8 +28,6 @@ import (
 
 // Cluster is one cluster as one request may use it. It is made for one verb and
 // safe for concurrent use; nothing is asked of the cluster before it is needed.
-//
-// It has the methods of Helm's and kubectl's RESTClientGetter.
 type Cluster struct {
 	// Name is the environment's name for the cluster.
 	Name string
@@ -46,10 +41,8 @@ type Cluster struct {
 	// Mask hides the request's secrets.
 	Mask *Mask
 
-	engine  string
-	loader  clientcmd.ClientConfig // nil inside a cluster
-	client  discovery.DiscoveryInterface
-	machine func() (*discoveryCache, meta.ResettableRESTMapper)
+	engine string
+	client discovery.DiscoveryInterface
 
 	mu    sync.Mutex
 	kinds map[schema.GroupVersion][]Kind
@@ -97,7 +90,7 @@ func Connect(req engine.Request, engineName, clusterTemplate, namespaceTemplate 
 		engine: engineName, kinds: map[schema.GroupVersion][]Kind{},
 	}
 	var err error
-	if c.Config, c.loader, err = restConfig(access, req.Env, c.Mask); err != nil {
+	if c.Config, err = restConfig(access, req.Env, c.Mask); err != nil {
 		return nil, wrong("cluster %s: %v", name, err)
 	}
 	if c.Dynamic, err = dynamic.NewForConfig(c.Config); err != nil {
@@ -106,10 +99,6 @@ func Connect(req engine.Request, engineName, clusterTemplate, namespaceTemplate 
 	if c.client, err = discovery.NewDiscoveryClientForConfig(c.Config); err != nil {
 		return nil, wrong("cluster %s: %v", name, err)
 	}
-	c.machine = sync.OnceValues(func() (*discoveryCache, meta.ResettableRESTMapper) {
-		cache := newDiscoveryCache(c.client)
-		return cache, restmapper.NewDeferredDiscoveryRESTMapper(cache)
-	})
 	return c, nil
 }
 
@@ -120,14 +109,17 @@ func clusterNames(req engine.Request) string {
 	return strings.Join(slices.Sorted(maps.Keys(req.Clusters)), ", ")
 }
 
-// Fail is the function Fail with the cluster's name in place of "the cluster",
-// the request's secrets hidden, and class Canceled when ctx has ended.
+// Fail turns an error of a Kubernetes client into an *engine.Error: what went
+// wrong with which resource, whether another try can help, and the cure, with
+// the request's secrets hidden. It returns nil for nil, and an *engine.Error's
+// own class. When ctx has ended the class is Canceled; a deadline of a single
+// call is Transient.
 func (c *Cluster) Fail(ctx context.Context, resource string, err error) error {
 	return c.fail(ctx, failure{engine: c.engine, cluster: "cluster " + c.Name, resource: resource}, err)
 }
 
-// FailReading is Fail for an error that was met while the state was read; see
-// the function FailReading.
+// FailReading is Fail for an error that was met while the state was read: a
+// state that may not be read is Unreadable, never absent.
 func (c *Cluster) FailReading(ctx context.Context, resource string, err error) error {
 	return c.fail(ctx, failure{engine: c.engine, cluster: "cluster " + c.Name, resource: resource, reading: true}, err)
 }

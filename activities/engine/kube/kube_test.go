@@ -3,6 +3,7 @@
 package kube_test
 
 import (
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
@@ -208,6 +209,45 @@ func TestDiff(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", c.reason, diff)
 			}
 		})
+	}
+}
+
+func TestMaskOfNumbers(t *testing.T) {
+	t.Parallel()
+	mask := kube.NewMask(engine.Request{
+		Inputs: map[string]any{
+			"pin": int64(471147), "ratio": 1e21, "short": int64(80),
+			"list": []any{true, json.Number("31337"), 0.4711},
+		},
+		Sensitive: map[string]bool{"pin": true, "ratio": true, "short": true, "list": true},
+	})
+	for text, want := range map[string]string{
+		"pin=471147;": "pin=(sensitive);", "31337": "(sensitive)", "0.4711": "(sensitive)", "1e+21": "(sensitive)",
+		"1000000000000000000000": "(sensitive)", "port 80 is true": "port 80 is true",
+	} {
+		if got := mask.Text(text); got != want {
+			t.Errorf("%q is shown as %q; want %q", text, got, want)
+		}
+	}
+	for value, want := range map[any]bool{int64(471147): true, 471147.0: true, int64(4711470): false, true: false} {
+		if got := mask.Holds([]any{value}); got != want {
+			t.Errorf("%v is secret: %t; want %t", value, got, want)
+		}
+	}
+	whole := mask.Hiding("")
+	for _, a := range kube.Diff(nil, object(map[string]any{"a": "b"}), whole) {
+		if !a.Sensitive || a.After != nil {
+			t.Errorf("of what is hidden as a whole, it shows %+v", a)
+		}
+	}
+	if got := kube.Diff(nil, object(map[string]any{"a": "b", "c": "d"}), mask.Hiding("spec.a")); len(got) == 0 || mask.Hiding() != mask {
+		t.Errorf("attributes %+v", got)
+	} else {
+		for _, a := range got {
+			if a.Sensitive != (a.Path == "spec.a") {
+				t.Errorf("%+v", a)
+			}
+		}
 	}
 }
 

@@ -3,8 +3,11 @@
 package kube
 
 import (
+	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/HatiCode/nestor/activities/engine"
@@ -80,11 +83,34 @@ func (m *Mask) LearnFields(template map[string]any, req engine.Request) {
 	})
 }
 
+// Hiding is the mask of one object: the fields at paths, as Diff writes them, are
+// hidden as well, whatever they hold. The path "" is that of the whole object.
+func (m *Mask) Hiding(paths ...string) *Mask {
+	if len(paths) == 0 {
+		return m
+	}
+	out := &Mask{}
+	if m != nil {
+		*out = *m
+	}
+	out.paths = slices.Clone(out.paths)
+	for _, p := range paths {
+		out.paths = append(out.paths, anyElement(p))
+	}
+	return out
+}
+
+// collect takes texts, and numbers as they are written. What is true or false is
+// no secret by itself: only where it stands, it may be (see LearnFields).
 func (m *Mask) collect(value any, least int) {
 	switch v := value.(type) {
 	case string:
 		if len(v) >= least && !slices.Contains(m.secrets, v) {
 			m.secrets = append(m.secrets, v)
+		}
+	case int, int64, float64, json.Number:
+		for _, written := range numerals(v) {
+			m.collect(written, least)
 		}
 	case []any:
 		for _, e := range v {
@@ -95,6 +121,16 @@ func (m *Mask) collect(value any, least int) {
 			m.collect(e, least)
 		}
 	}
+}
+
+// numerals are the ways in which a number is written.
+func numerals(number any) []string {
+	plain := fmt.Sprint(number)
+	f, isFloat := number.(float64)
+	if long := strconv.FormatFloat(f, 'f', -1, 64); isFloat && long != plain {
+		return []string{plain, long}
+	}
+	return []string{plain}
 }
 
 func (m *Mask) build() {
@@ -130,6 +166,8 @@ func (m *Mask) Holds(value any) bool {
 	switch v := value.(type) {
 	case string:
 		return m.Text(v) != v
+	case int, int64, float64, json.Number:
+		return m != nil && slices.ContainsFunc(numerals(v), func(s string) bool { return slices.Contains(m.secrets, s) })
 	case []any:
 		return slices.ContainsFunc(v, m.Holds)
 	case map[string]any:

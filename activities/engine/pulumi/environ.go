@@ -15,8 +15,19 @@ import (
 // plugins which outlive their program are found; see orphan.go.
 const workspaceVariable = "NESTOR_PULUMI_WORKSPACE"
 
+// goSettings say where Go gets a program's modules from and where it keeps what
+// it has fetched and built. They are the machine's, as PATH is: a program in Go
+// is given the worker's own. Without any, all is kept below the user's home,
+// once for all nodes.
+var goSettings = []string{ //nolint:gochecknoglobals // immutable
+	"GOROOT", "GOTOOLCHAIN", "GOFLAGS", "CGO_ENABLED",
+	"GOPATH", "GOMODCACHE", "GOCACHE", "GOTMPDIR",
+	"GOPROXY", "GONOPROXY", "GOPRIVATE", "GOINSECURE", "GOSUMDB", "GONOSUMDB", "GOVCS", "GOAUTH",
+}
+
 // environment of the program, built from nothing: what the worker inherited
-// does not reach it, least of all a PULUMI_ variable.
+// does not reach it, least of all a PULUMI_ variable. Only the settings of a
+// language's tools are the worker's where the environment gives no others.
 func (n *node) environment() map[string]string {
 	e := n.engine
 	env := map[string]string{
@@ -37,6 +48,13 @@ func (n *node) environment() map[string]string {
 		// Backups grow by a checkpoint with each run and are never removed; the
 		// backend keeps the last good checkpoint beside the present one anyway.
 		"PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
+	}
+	if n.project.runtime == goRuntime {
+		for _, name := range goSettings {
+			if value, set := os.LookupEnv(name); set {
+				env[name] = value
+			}
+		}
 	}
 	for name, value := range n.req.Env {
 		if name != passphraseVariable && name != passphraseFileVariable && name != "PATH" {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ type record struct {
 	steps  map[string]*step
 	order  []string // URNs as they came first
 	errors []failure
+	said   []string // lines of the program's standard error, the first and the last
 }
 
 // step is what happens to one resource.
@@ -78,6 +80,9 @@ func (r *record) add(e apitype.EngineEvent) {
 	switch {
 	case e.DiagnosticEvent != nil:
 		d := e.DiagnosticEvent
+		if d.Severity == "info#err" {
+			r.hear(d.Message)
+		}
 		if d.Severity == "error" && !generic(d.Message) {
 			f := failure{message: strings.TrimSpace(d.Message)}
 			if d.URN != "" && typeOf(d.URN) != stackType {
@@ -90,6 +95,37 @@ func (r *record) add(e apitype.EngineEvent) {
 	case e.ResOutputsEvent != nil:
 		r.note(e.ResOutputsEvent.Metadata)
 	}
+}
+
+// maxSaid bounds what is kept of a program's standard error.
+const maxSaid = 64
+
+// hear keeps what a program says on its standard error: lines that tell why it
+// gave up, and the last one.
+func (r *record) hear(text string) {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if len(r.said) == maxSaid {
+			r.said = r.said[:maxSaid-1]
+		}
+		r.said = append(r.said, line)
+	}
+}
+
+// lastWords of a program that ended without telling Pulumi why: how Go says it,
+// or the last line, where others do.
+func (r *record) lastWords() string {
+	for _, line := range r.said {
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return line
+		}
+	}
+	if len(r.said) > 0 {
+		return r.said[len(r.said)-1]
+	}
+	return ""
 }
 
 func (r *record) note(m apitype.StepEventMetadata) {
@@ -125,6 +161,9 @@ func (r *record) root() *step {
 	return nil
 }
 
+// exited is how Pulumi says that a program gave up without a word to it.
+var exited = regexp.MustCompile(`exit(ed with non-zero exit)? (code|status):? [0-9]+$`)
+
 // failure is the error to tell: the first about a resource in the world, or the
 // first at all.
 func (r *record) failure() failure {
@@ -145,6 +184,9 @@ func (r *record) failure() failure {
 			all[i] = e.message
 		}
 		first.message = strings.Join(all, "; ")
+	}
+	if words := r.lastWords(); words != "" && first.resource == "" && exited.MatchString(first.message) {
+		first.message += ": " + words
 	}
 	return first
 }

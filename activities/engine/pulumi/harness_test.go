@@ -39,28 +39,50 @@ func run(m *testing.M) int {
 	if _, worker := os.LookupEnv(pluginsVariable); worker {
 		return enginetest.Main(m, harness())
 	}
-	dir, err := buildProvider()
+	dir, err := buildPlugins()
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	if err == nil {
+		err = shareGoCaches()
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 	return testkube.Main(m)
 }
 
-// buildProvider builds the provider of the thing and names its directory in the
-// environment.
-func buildProvider() (string, error) {
+// buildPlugins builds the provider of the thing, and a language host for Go where
+// there is none, and names their directory in the environment.
+func buildPlugins() (string, error) {
 	dir, err := os.MkdirTemp("", "pulumi-plugins-")
 	if err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", dir, "./pulumi-resource-thing") //nolint:noctx // before any test
+	args := []string{"build", "-ldflags=-s -w", "-o", dir, "./pulumi-resource-thing"}
+	if !installed("pulumi-language-go") {
+		args = append(args, "./pulumi-language-go")
+	}
+	build := exec.Command("go", args...) //nolint:noctx // before any test
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
-		return dir, fmt.Errorf("build the test provider: %w", err)
+		return dir, fmt.Errorf("build the test plugins: %w", err)
 	}
 	return dir, os.Setenv(pluginsVariable, dir)
+}
+
+// shareGoCaches names this user's caches in the environment: programs in Go run
+// with another home, and would fetch and build everything anew.
+func shareGoCaches() error {
+	for _, name := range []string{"GOMODCACHE", "GOCACHE"} {
+		value, err := exec.Command("go", "env", name).Output() //nolint:noctx // before any test
+		if err != nil {
+			return fmt.Errorf("go env %s: %w", name, err)
+		}
+		if err := os.Setenv(name, strings.TrimSpace(string(value))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // TestConformance runs the suite with the real program.
@@ -87,14 +109,27 @@ func bin() string {
 	}
 }
 
-// program is the real one, from "make tools" or from PATH; so is its host for
-// Pulumi YAML.
-func program() string {
+// find a program of this name, from "make tools" or in PATH.
+func find(name string) (path string, found bool) {
 	for _, dir := range append([]string{bin()}, filepath.SplitList(os.Getenv("PATH"))...) {
-		path := filepath.Join(dir, "pulumi")
+		path := filepath.Join(dir, name)
 		if info, err := os.Stat(path); err == nil && !info.IsDir() {
-			return path
+			return path, true
 		}
+	}
+	return "", false
+}
+
+func installed(name string) bool {
+	_, found := find(name)
+	return found
+}
+
+// program is the real one, from "make tools" or from PATH; so is its host for
+// Pulumi YAML, and the one for Go where there is one.
+func program() string {
+	if path, found := find("pulumi"); found {
+		return path
 	}
 	return "pulumi" // whose absence the engine tells
 }
@@ -182,7 +217,7 @@ func harness() enginetest.Harness {
 			return holder.PID, err
 		},
 		Settle: func(workspace string) error {
-			return os.WriteFile(filepath.Join(workspace, "settled"), nil, 0o600)
+			return os.WriteFile(settledFile(filepath.Dir(workspace), "alpha/shop/staging/web."+enginetest.Thing), nil, 0o600)
 		},
 		Identity: func(_ string, req *engine.Request) error {
 			req.Implementation.Identity = map[string]string{thing: "${inputs.world}/thing-${inputs.name}"}
@@ -363,4 +398,9 @@ func write(t *testing.T, path, text string) {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, os.ErrNotExist)
+}
+
+// settledFile is where a person answers what is in doubt of a node.
+func settledFile(dir, address string) string {
+	return filepath.Join(dir, "data", "pulumi", "settled", filepath.FromSlash(address))
 }

@@ -44,7 +44,7 @@ func (n *node) begin() error {
 	if n.journal != nil && n.journal.Stack == j.Stack {
 		j.Died = n.journal.Died
 	}
-	n.journal = j
+	n.journal, n.ended = j, false
 	return n.saveJournal()
 }
 
@@ -92,6 +92,7 @@ func (n *node) recall() error {
 func (n *node) bury() error {
 	exit, err := supervise.ReadExit(n.path(exitFile))
 	if err == nil && exit.Signal == "" {
+		n.ended = true
 		return nil // it ended by itself, and has given its lock back
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

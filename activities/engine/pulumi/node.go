@@ -29,6 +29,7 @@ type node struct {
 	turn       *supervise.Turn
 	program    program  // set by ready
 	journal    *journal // of the last run that took the stack's lock
+	ended      bool     // that run ended by itself
 	locked     bool     // a lock stopped the last run
 	locks      []lock   // the locks that did, where they could be told
 	saying     sync.Mutex

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -17,8 +18,11 @@ import (
 )
 
 // settledFile is what a person makes who has looked for resources that are in
-// doubt: empty, or a line "<type>::<name> <import id>" for each that exists.
-const settledFile = "settled"
+// doubt: empty, or a line "<type>::<name> <import id>" for each that exists. It
+// is not in the workspace, since plans have another one.
+func (n *node) settledFile() string {
+	return filepath.Join(n.engine.config.DataDir, "pulumi", "settled", filepath.FromSlash(n.req.Address))
+}
 
 // identities are the import IDs that the definition's templates make of the
 // inputs. One whose input is not given or not known is left out.
@@ -42,7 +46,9 @@ func identities(req engine.Request) (map[string]string, error) {
 		if err != nil {
 			return nil, invalid("the identity of %q: %v", address, err)
 		}
-		out[address] = id
+		if id != "" {
+			out[address] = id
+		}
 	}
 	return out, nil
 }
@@ -56,7 +62,7 @@ type answer struct {
 // answers to what is in doubt: a person's, or by identity.
 func (n *node) answers(d deployment) (map[string]answer, error) {
 	out := map[string]answer{}
-	text, err := os.ReadFile(n.path(settledFile))
+	text, err := os.ReadFile(n.settledFile())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, failed("read what was settled", err)
 	}
@@ -86,7 +92,7 @@ func (n *node) answers(d deployment) (map[string]answer, error) {
 // if the resource shows that they were the same.
 func (n *node) importID(op operation) (string, bool) {
 	address := addressOf(op.Resource.URN)
-	if n.journal != nil && n.journal.Stack == n.stack.ref() {
+	if n.cutOff() {
 		id, ok := n.journal.Identity[address]
 		return id, ok
 	}
@@ -105,6 +111,12 @@ func (n *node) importID(op operation) (string, bool) {
 		}
 	}
 	return id, true
+}
+
+// cutOff says that the last run of this workspace was one of the stack and did
+// not end by itself. This turn proves that it is dead.
+func (n *node) cutOff() bool {
+	return n.journal != nil && n.journal.Stack == n.stack.ref() && !n.ended
 }
 
 // identified says whether everything in doubt can be looked up.
@@ -130,7 +142,17 @@ func (n *node) known(ctx context.Context) (deployment, []string, error) {
 	}
 	uncertain := d.uncertain()
 	if len(uncertain) == 0 {
-		return d, nil, nil
+		if n.req.Plan {
+			return d, nil, nil
+		}
+		// What a person said was about something else.
+		return d, nil, n.dropSettled()
+	}
+	if n.req.Plan {
+		if n.identified(d) {
+			return d, nil, nil // the next apply looks it up
+		}
+		return d, uncertain, nil
 	}
 	for _, l := range locks {
 		if !n.dead(l) { // somebody may be at work on it now
@@ -140,6 +162,13 @@ func (n *node) known(ctx context.Context) (deployment, []string, error) {
 	found, err := n.answers(d)
 	if err != nil {
 		return d, nil, err
+	}
+	if !n.backend.tellsLocks() && !n.cutOff() && !n.said() {
+		return d, nil, &engine.Error{
+			Class: engine.Locked, Engine: Name, Resource: uncertain[0],
+			Message: fmt.Sprintf("the stack %s has operations that did not end, by another worker that is not provably dead. "+
+				"If nobody is at work on it, %s", n.stack.ref(), n.howToSettle(uncertain)),
+		}
 	}
 	if slices.ContainsFunc(uncertain, func(a string) bool { _, ok := found[a]; return !ok }) {
 		return d, uncertain, nil
@@ -187,7 +216,21 @@ func (n *node) settle(ctx context.Context, d deployment, found map[string]answer
 			return err
 		}
 	}
-	if err := n.drop(settledFile); err != nil {
+	return n.dropSettled()
+}
+
+// tellsLocks says that what is not locked is nobody's at work, and that this can
+// be seen: in a directory of files.
+func (b backend) tellsLocks() bool { return b.dir != "" }
+
+// said tells whether a person has settled what is in doubt.
+func (n *node) said() bool {
+	_, err := os.Stat(n.settledFile())
+	return err == nil
+}
+
+func (n *node) dropSettled() error {
+	if err := os.Remove(n.settledFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return failed("remove what was settled", err)
 	}
 	return nil
@@ -254,9 +297,16 @@ func insert(resources []any, r map[string]any, urn string) []any {
 func (n *node) uncertainError(addresses []string) error {
 	return &engine.Error{
 		Class: engine.Uncertain, Engine: Name, Resource: addresses[0],
-		Message: fmt.Sprintf("the creation was cut off before it was recorded, so nothing is created again. "+
-			"Look whether it exists: %s. Then make the file %s: a line \"<type>::<name> <import id>\" for each that exists, "+
-			"empty if none does. Then try again",
-			strings.Join(addresses, ", "), n.path(settledFile)),
+		Message: "the creation was cut off before it was recorded, so nothing is created again: " + n.howToSettle(addresses),
 	}
+}
+
+// howToSettle is what a person has to do about resources that are in doubt.
+func (n *node) howToSettle(addresses []string) string {
+	path := n.settledFile()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		n.say("make the directory of %s: %v", path, err)
+	}
+	return fmt.Sprintf("look whether it exists: %s. Then make the file %s: a line \"<type>::<name> <import id>\" for each that exists, "+
+		"empty if none does. Then try again", strings.Join(addresses, ", "), path)
 }

@@ -84,10 +84,26 @@ func (n *node) fetch(ctx context.Context, what string, args ...string) error {
 		return canceled(ctx)
 	}
 	e := &engine.Error{Class: engine.Unavailable, Engine: Name, Err: err}
-	text := n.redact.text(shorten(saidError(string(said))))
+	text := n.redact.text(shorten(fetchError(string(said))))
 	if limited.Err() != nil {
 		text = fmt.Sprintf("it took longer than %s", fetchPatience)
 	}
 	e.Message = fmt.Sprintf("%s cannot be fetched: %s; put it into the worker's program directories or give the worker access to it", what, text)
 	return e
+}
+
+// fetchError is what Pulumi says of a failure, and the last words of the
+// language's own tool before it, which know why.
+func fetchError(said string) string {
+	text := saidError(said)
+	before, _, found := strings.Cut(said, "error: ")
+	if !found {
+		return text
+	}
+	words := lines([]byte(before))
+	last := strings.TrimSpace(string(words[len(words)-1]))
+	if last == "" || strings.Contains(text, last) {
+		return text
+	}
+	return text + ": " + last
 }

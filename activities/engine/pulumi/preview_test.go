@@ -4,6 +4,7 @@ package pulumi_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +107,31 @@ func TestUnknown(t *testing.T) {
 		write(t, filepath.Join(s.req.Bundle, filepath.FromSlash(module), "Main.yaml"), program)
 		check(t, s)
 	})
+}
+
+// TestUnknownParts: Pulumi tells what a property depends on as a whole, so each
+// part of it that is not known is so for the reasons of all.
+func TestUnknownParts(t *testing.T) {
+	t.Parallel()
+	s := newSmall(t, strings.Replace(stash, "${value}", `{first: "${a}", second: {third: "${b}"}, fourth: "${c}", fifth: known}`, 1),
+		map[string]any{"c": "x"})
+	s.req.Unknown = map[string]string{"a": "known after web.network", "b": "known after web.database"}
+	p, err := s.engine.Preview(t.Context(), s.req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const either = "known after web.database; known after web.network"
+	want := map[string]orchestrator.AttributeChange{
+		"input.first":        {Path: "input.first", Unknown: either},
+		"input.second.third": {Path: "input.second.third", Unknown: either},
+		"input.fourth":       {Path: "input.fourth", After: "x"},
+		"input.fifth":        {Path: "input.fifth", After: "known"},
+	}
+	got := attributes(t, p, "pulumi:index:Stash::kept")
+	maps.DeleteFunc(got, func(path string, _ orchestrator.AttributeChange) bool { return !strings.HasPrefix(path, "input") })
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the parts (-want +got):\n%s", diff)
+	}
 }
 
 // TestUnknownInAnotherLanguage: a program that reads its configuration as text.

@@ -11,8 +11,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -42,7 +44,10 @@ type project struct {
 	types map[string]string
 }
 
-const yamlRuntime = "yaml"
+const (
+	yamlRuntime = "yaml"
+	goRuntime   = "go"
+)
 
 // readProject reads the project file of a definition's program.
 func readProject(req engine.Request) (project, error) {
@@ -162,6 +167,46 @@ func (p project) mainFile() string {
 		}
 	}
 	return ""
+}
+
+// checkNames refuses a program in YAML that calls a resource or a variable as it
+// calls a configuration key. Pulumi takes the key for it, and leaves the other
+// out without a word: the resource would never be made.
+func (n *node) checkNames() error {
+	p := n.project
+	if !p.wraps() {
+		return nil
+	}
+	text := p.text
+	if main := p.mainFile(); main != "" {
+		var err error
+		if text, err = os.ReadFile(filepath.Join(p.dir, filepath.FromSlash(main))); err != nil {
+			return failed("read the definition's program", err)
+		}
+	}
+	var program struct {
+		Resources map[string]any `yaml:"resources"`
+		Variables map[string]any `yaml:"variables"`
+	}
+	if err := yaml.Unmarshal(text, &program); err != nil {
+		return nil //nolint:nilerr // Pulumi tells what is wrong with it
+	}
+	keys := map[string]bool{}
+	for key := range p.types {
+		keys[key] = true
+	}
+	for _, s := range n.settings {
+		keys[s.name(p.name)] = true
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		for kind, names := range map[string]map[string]any{"resource": program.Resources, "variable": program.Variables} {
+			if _, taken := names[key]; taken {
+				return invalid("the definition's program %q has a %s and a configuration key that are both called %q, "+
+					"and Pulumi would leave the %s out; give the %s another name", n.req.Implementation.Module, kind, key, kind, kind)
+			}
+		}
+	}
+	return nil
 }
 
 // digestOf a directory's files.

@@ -275,6 +275,13 @@ func TestBadPrograms(t *testing.T) {
 		"no name":            {"a project has one", "runtime: yaml\n", engine.Invalid, []string{"name"}},
 		"another language":   {"the missing host is named", "name: small\nruntime: cobol\n", engine.Unavailable, []string{"pulumi-language-cobol", "looked in"}},
 		"outside the module": {"the program stays in its directory", "name: small\nruntime: yaml\nmain: ../..\n", engine.Invalid, []string{"../.."}},
+		"resource called as a key": {
+			"Pulumi would leave it out", strings.ReplaceAll(stash, "kept", "value"), engine.Invalid,
+			[]string{module, "resource", `"value"`, "another name"},
+		},
+		"variable called as a key": {
+			"Pulumi would leave it out", stash + "variables:\n  value: other\n", engine.Invalid, []string{"variable", `"value"`},
+		},
 		"missing plugin": {
 			"the plugin is named, at once", strings.ReplaceAll(stash, "pulumi:index:Stash", "nosuch:index:Thing"),
 			engine.Unavailable,
@@ -287,6 +294,9 @@ func TestBadPrograms(t *testing.T) {
 			s := newSmall(t, c.program, map[string]any{"value": "x"})
 			_, err := s.engine.Preview(t.Context(), s.req)
 			wantError(t, err, c.class, c.words...)
+			if strings.Contains(err.Error(), "error occurred") {
+				t.Errorf("%s: the message says more than once that something failed: %v", c.reason, err)
+			}
 			if strings.Contains(err.Error(), s.dir) && c.class == engine.Invalid {
 				t.Errorf("%s: the message names a path of this machine: %v", c.reason, err)
 			}
@@ -347,5 +357,21 @@ func TestRequestIsChecked(t *testing.T) {
 		if got := engine.ClassOf(err); got != engine.Invalid || !strings.Contains(err.Error(), c.words) {
 			t.Errorf("%s: %s: got %v", name, c.reason, err)
 		}
+	}
+}
+
+// TestCalledAsAnUnknownKey: a program is refused for its names whatever is known
+// of its inputs, wherever it is, and one that has never been made can be
+// destroyed all the same.
+func TestCalledAsAnUnknownKey(t *testing.T) {
+	t.Parallel()
+	s := newSmall(t, "name: small\nruntime: yaml\n", nil)
+	text := strings.ReplaceAll(strings.Replace(strings.Replace(stash, "name: small\n", "", 1), "runtime: yaml\n", "", 1), "kept", "value")
+	write(t, filepath.Join(s.req.Bundle, filepath.FromSlash(module), "Main.yaml"), text)
+	s.req.Unknown = map[string]string{"value": "known after web.database"}
+	_, err := s.engine.Preview(t.Context(), s.req)
+	wantError(t, err, engine.Invalid, `"value"`, "another name")
+	if err := s.engine.Destroy(t.Context(), s.req); err != nil {
+		t.Errorf("destroy: %v", err)
 	}
 }

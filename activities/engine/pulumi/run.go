@@ -223,6 +223,7 @@ func (n *node) result(ctx context.Context, at phase, err error, rec *record) err
 	if d.message == "" {
 		d.message = saidError(text)
 	}
+	d.message = plainly(d.message)
 	e := &engine.Error{Engine: Name, Resource: d.resource, Err: errRun}
 	e.Class = classify(at, d.message)
 	message := d.message
@@ -277,6 +278,26 @@ func saidError(text string) string {
 		return strings.TrimSpace(errOut)
 	}
 	return text
+}
+
+// preamble is what Pulumi puts before each error of a program, however many.
+var preamble = regexp.MustCompile(`^\s*(an unhandled error occurred:|program failed:|[0-9]+ errors? occurred:|\* |-?error:)\s*`)
+
+// plainly is a message without its preambles.
+func plainly(message string) string {
+	var out []string
+	for line := range strings.Lines(message) {
+		for rest := preamble.ReplaceAllString(line, ""); rest != line; rest = preamble.ReplaceAllString(line, "") {
+			line = rest
+		}
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	if len(out) == 0 {
+		return message
+	}
+	return strings.Join(out, "\n")
 }
 
 // generic says whether a message only repeats that something failed.

@@ -3,6 +3,7 @@
 package pulumi_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -203,7 +204,7 @@ func TestPersonSettles(t *testing.T) {
 	_, first := s.up(t, s.req)
 	cutOff(t, s)
 	_, err := s.engine.Preview(t.Context(), s.req)
-	settled := filepath.Join(s.req.Workspace, "settled")
+	settled := settledFile(s.dir, s.req.Address)
 	wantError(t, err, engine.Uncertain, thing, settled)
 	id, _ := first.Outputs["id"].(string)
 	write(t, settled, thing+" "+id+"\n")
@@ -330,4 +331,27 @@ func TestAdoptEncrypted(t *testing.T) {
 	source.Moves = map[string]string{"pulumi:index:Stash::absent": "pulumi:index:Stash::kept"}
 	_, err = adopter.Adopt(t.Context(), s.req, source)
 	wantError(t, err, engine.Invalid, "absent")
+}
+
+// TestPlanSettlesNothing: a plan is made beside a deployment, whose operations
+// are pending as long as it runs.
+func TestPlanSettlesNothing(t *testing.T) {
+	t.Parallel()
+	s := newThing(t)
+	s.up(t, s.req)
+	cutOff(t, s)
+	before, err := os.ReadFile(checkpoint(t, s.dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := s.req
+	plan.Plan, plan.Workspace = true, filepath.Join(s.dir, "plan")
+	plan.Implementation.Identity = map[string]string{thing: "${inputs.world}/thing-${inputs.name}"}
+	if _, err := s.engine.Preview(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(checkpoint(t, s.dir))
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the plan wrote the checkpoint (%v)", err)
+	}
 }

@@ -202,8 +202,13 @@ func newTracer(p project, settings []setting) *tracer {
 			t.numbers[number(i)] = s.unknown
 		}
 	}
-	t.all = strings.Join(slices.Sorted(maps.Keys(seen)), "; ")
+	t.all = oneOf(seen)
 	return t
+}
+
+// oneOf several reasons is the one, and nobody can tell which.
+func oneOf(reasons map[string]bool) string {
+	return strings.Join(slices.Sorted(maps.Keys(reasons)), "; ")
 }
 
 // knownAfterApply is the reason when there is no other.
@@ -226,13 +231,19 @@ func (t *tracer) unknown(urn, path string, value any) (reason string, is bool) {
 	}
 }
 
+// reason of a value that is not known. Pulumi tells what each property of a
+// resource depends on, not each part of one: a part has the reasons of all.
 func (t *tracer) reason(urn, path string) string {
 	property, _, _ := strings.Cut(path, ".")
 	property, _, _ = strings.Cut(property, "[")
+	found := map[string]bool{}
 	for _, dependency := range t.depends[urn][property] {
 		if reason, ok := t.reasons[dependency[strings.LastIndex(dependency, "::")+2:]]; ok {
-			return reason
+			found[reason] = true
 		}
+	}
+	if len(found) > 0 {
+		return oneOf(found)
 	}
 	if len(t.numbers) > 0 && t.all != "" {
 		return t.all

@@ -74,6 +74,9 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 // run. A node that has no stack yet is previewed in a backend of its own, so
 // that a plan leaves nothing behind.
 func (n *node) stage(ctx context.Context, d deployment, s salt) (backendURL string, err error) {
+	if err := n.checkNames(); err != nil {
+		return "", err
+	}
 	settings := n.settings
 	if len(n.req.Unknown) > 0 {
 		if err := n.readyUnknown(ctx); err != nil {
@@ -307,7 +310,7 @@ func (n *node) remove(ctx context.Context) error {
 
 // tidy drops what the workspace holds of a stack that is gone.
 func (n *node) tidy() error {
-	if err := n.drop(journalFile, exitFile, settledFile); err != nil {
+	if err := errors.Join(n.drop(journalFile, exitFile), n.dropSettled()); err != nil {
 		return failed("clear workspace", err)
 	}
 	return nil

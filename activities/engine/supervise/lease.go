@@ -64,6 +64,28 @@ func (t *Turn) Await(ctx context.Context, waiting func(Holder)) error {
 	return awaitDeath(ctx, t.workspace, reporter(waiting))
 }
 
+// Name identifies the turn among all that there are since this machine started:
+// while one is held, no other file has its name. Two attempts with one name
+// cannot be at work at once.
+func (t *Turn) Name() (string, error) {
+	if t.file == nil {
+		return "", errors.New("name turn: it was released")
+	}
+	boot, err := bootID()
+	if err != nil {
+		return "", err
+	}
+	info, err := t.file.Stat()
+	if err != nil {
+		return "", fmt.Errorf("name turn: %w", err)
+	}
+	file, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || boot == "" {
+		return "", nil // it has none that would prove anything
+	}
+	return fmt.Sprintf("%s/%d/%d", boot, file.Dev, file.Ino), nil
+}
+
 // Release ends the turn. It is safe to call it twice.
 func (t *Turn) Release() error {
 	if t.file == nil {
@@ -176,6 +198,21 @@ func Self() (orchestrator.Lease, error) { return Process(os.Getpid()) }
 // Process is a living process of this host as a lease names it. The error wraps
 // fs.ErrNotExist when there is none with that pid.
 func Process(pid int) (orchestrator.Lease, error) {
+	l, err := here()
+	if err != nil {
+		return orchestrator.Lease{}, err
+	}
+	start, err := startTime(pid)
+	if err != nil {
+		return orchestrator.Lease{}, fmt.Errorf("read start time of process %d: %w", pid, err)
+	}
+	l.PID, l.StartTime = pid, start
+	return l, nil
+}
+
+// here is what the leases of all processes have in common that can be seen from
+// this one.
+func here() (orchestrator.Lease, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return orchestrator.Lease{}, fmt.Errorf("read host name: %w", err)
@@ -184,27 +221,25 @@ func Process(pid int) (orchestrator.Lease, error) {
 	if err != nil {
 		return orchestrator.Lease{}, err
 	}
-	start, err := startTime(pid)
+	namespace, err := pidNamespace()
 	if err != nil {
-		return orchestrator.Lease{}, fmt.Errorf("read start time of process %d: %w", pid, err)
+		return orchestrator.Lease{}, err
 	}
-	return orchestrator.Lease{Host: host, BootID: boot, PID: pid, StartTime: start}, nil
+	return orchestrator.Lease{Host: host, Machine: machineID(namespace), BootID: boot, PIDNamespace: namespace}, nil
 }
 
 // Alive says whether the process that a lease names still runs. known is false
-// when that cannot be told, as for a process of another host; it is then to be
-// taken for alive.
+// when that cannot be told, as for a process of another machine or of another
+// container; it is then to be taken for alive. A host's name proves nothing:
+// pods keep theirs when they move.
 func Alive(l orchestrator.Lease) (alive, known bool) {
-	host, err := os.Hostname()
-	if err != nil || host != l.Host {
-		return true, false
-	}
-	boot, err := bootID()
+	self, err := here()
 	if err != nil {
 		return true, false
 	}
-	if boot != l.BootID {
-		return false, true
+	seen, over := sight(self, l)
+	if over || !seen {
+		return !over, over
 	}
 	start, err := startTime(l.PID)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
@@ -214,6 +249,18 @@ func Alive(l orchestrator.Lease) (alive, known bool) {
 		return true, false
 	}
 	return start == l.StartTime, true
+}
+
+// sight says whether the process of a lease can be seen from here if it lives,
+// or is over since its machine, which is this one, has started again.
+func sight(self, l orchestrator.Lease) (seen, over bool) {
+	if l.Host != self.Host || l.BootID == "" || self.BootID == "" {
+		return false, false
+	}
+	if l.BootID != self.BootID {
+		return false, self.Machine != "" && l.Machine == self.Machine
+	}
+	return l.PIDNamespace != "" && l.PIDNamespace == self.PIDNamespace, false
 }
 
 // dead says that a process is provably dead.

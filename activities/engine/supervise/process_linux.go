@@ -12,15 +12,6 @@ import (
 	"syscall"
 )
 
-// bootID names this boot of this kernel.
-func bootID() (string, error) {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "", fmt.Errorf("read boot id: %w", err)
-	}
-	return strings.TrimSpace(string(text)), nil
-}
-
 // groupHolds says whether a process of the group has the file open.
 func groupHolds(group int, path string) (bool, error) {
 	want, err := os.Stat(path)

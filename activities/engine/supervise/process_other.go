@@ -11,10 +11,6 @@ import (
 	"syscall"
 )
 
-// bootID is not known here; leases of an earlier boot are then recognised by
-// their free flock alone.
-func bootID() (string, error) { return "unknown", nil }
-
 // startTime is not known here, so a pid that was used again counts as alive:
 // nothing is ever called dead that may live.
 func startTime(pid int) (string, error) {

@@ -534,11 +534,13 @@ func TestAlive(t *testing.T) {
 		change       func(*orchestrator.Lease)
 		alive, known bool
 	}{
-		"this process":   {"it runs", func(*orchestrator.Lease) {}, true, true},
-		"another boot":   {"nothing outlives a boot", func(l *orchestrator.Lease) { l.BootID = "x" }, false, true},
-		"another start":  {"the pid was used again", func(l *orchestrator.Lease) { l.StartTime = "1" }, false, true},
-		"another host":   {"it cannot be seen from here", func(l *orchestrator.Lease) { l.Host = "x" }, true, false},
-		"a dead process": {"it is gone", func(l *orchestrator.Lease) { l.PID = gone.Process.Pid }, false, true},
+		"this process":    {"it runs", func(*orchestrator.Lease) {}, true, true},
+		"another machine": {"it has the name that a pod had here", func(l *orchestrator.Lease) { l.Machine, l.BootID = "x", "x" }, true, false},
+		"a container":     {"its pids are its own", func(l *orchestrator.Lease) { l.PIDNamespace, l.PID = "x", gone.Process.Pid }, true, false},
+		"an older lease":  {"it does not say where its pid counts", func(l *orchestrator.Lease) { l.PIDNamespace, l.StartTime = "", "1" }, true, false},
+		"another start":   {"the pid was used again", func(l *orchestrator.Lease) { l.StartTime = "1" }, false, true},
+		"another host":    {"it cannot be seen from here", func(l *orchestrator.Lease) { l.Host = "x" }, true, false},
+		"a dead process":  {"it is gone", func(l *orchestrator.Lease) { l.PID = gone.Process.Pid }, false, true},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -549,5 +551,67 @@ func TestAlive(t *testing.T) {
 				t.Errorf("%s: got alive %t, known %t", c.reason, alive, known)
 			}
 		})
+	}
+}
+
+func TestSight(t *testing.T) {
+	t.Parallel()
+	self := orchestrator.Lease{Host: "h", Machine: "m", BootID: "b", PIDNamespace: "n"}
+	cases := map[string]struct {
+		reason     string
+		self, of   func(*orchestrator.Lease)
+		seen, over bool
+	}{
+		"here":            {"the same pids", nil, nil, true, false},
+		"another boot":    {"nothing outlives a boot", nil, func(l *orchestrator.Lease) { l.BootID = "x" }, false, true},
+		"another machine": {"its boots are its own", nil, func(l *orchestrator.Lease) { l.Machine, l.BootID = "x", "x" }, false, false},
+		"nameless machines": {
+			"they may be two", func(l *orchestrator.Lease) { l.Machine = "" },
+			func(l *orchestrator.Lease) { l.Machine, l.BootID = "", "x" }, false, false,
+		},
+		"a nameless machine": {"it may be another", nil, func(l *orchestrator.Lease) { l.Machine, l.BootID = "", "x" }, false, false},
+		"another container":  {"its pids are its own", nil, func(l *orchestrator.Lease) { l.PIDNamespace = "x" }, false, false},
+		"another host":       {"a machine may have been copied", nil, func(l *orchestrator.Lease) { l.Host = "x" }, false, false},
+		"unknown boots": {
+			"they may be two", func(l *orchestrator.Lease) { l.BootID = "" },
+			func(l *orchestrator.Lease) { l.BootID = "" }, false, false,
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			here, there := self, self
+			for l, change := range map[*orchestrator.Lease]func(*orchestrator.Lease){&here: c.self, &there: c.of} {
+				if change != nil {
+					change(l)
+				}
+			}
+			if seen, over := supervise.Sight(here, there); seen != c.seen || over != c.over {
+				t.Errorf("%s: got seen %t, over %t", c.reason, seen, over)
+			}
+		})
+	}
+}
+
+func TestTurnName(t *testing.T) {
+	t.Parallel()
+	name := func(dir string) string {
+		turn, err := supervise.Acquire(t.Context(), dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, err := turn.Name()
+		if err = errors.Join(err, turn.Release()); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	one, other := t.TempDir(), t.TempDir()
+	first := name(one)
+	if again := name(one); again != first {
+		t.Errorf("the turn is %q, then %q", first, again)
+	}
+	if name(other) == first {
+		t.Errorf("two workspaces have the turn %q", first)
 	}
 }

@@ -72,9 +72,32 @@ func (n *node) adopt(ctx context.Context, d *document) error {
 	if err := n.try(ctx, d); err != nil {
 		return err
 	}
+	if err := n.unwritten(ctx, s); err != nil {
+		return err
+	}
 	// A remote backend that has no state yet gives it a lineage of its own.
 	d.Serial = max(d.Serial, s.Serial) + 1
 	return n.push(ctx, d, s.Lineage != "" && s.Lineage != d.Lineage)
+}
+
+// unwritten refuses to go on when somebody wrote the state after it was read as
+// one that holds nothing: what takes the place of a state of another lineage
+// takes it whatever that holds.
+func (n *node) unwritten(ctx context.Context, before state) error {
+	if err := n.ready(ctx); err != nil { // which may take a while
+		return err
+	}
+	now, err := n.readState(ctx)
+	if err != nil {
+		return err
+	}
+	if now.Lineage == before.Lineage && now.Serial == before.Serial && len(now.addresses()) == 0 {
+		return nil
+	}
+	return &engine.Error{
+		Class: engine.Transient, Engine: Name,
+		Message: "somebody wrote the node's state while the adoption was tried; it is left as it is, and looked at again",
+	}
 }
 
 // try makes a plan for the document, in a workspace and a state of its own, and

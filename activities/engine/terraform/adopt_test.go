@@ -4,9 +4,13 @@ package terraform_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -331,6 +335,61 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
+// TestAdoptMeanwhileWritten: what somebody writes while a state is tried is not
+// pushed over, although the push would be forced.
+func TestAdoptMeanwhileWritten(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, program string) {
+		t.Helper()
+		s := newSmall(t, program, "resource \"terraform_data\" \"one\" { input = \"kept\" }\n", nil)
+		path := stateFile(s.dir, s.req)
+		state := func(serial int, resources string) string {
+			return fmt.Sprintf(`{"version":4,"terraform_version":"1.6.0","serial":%d,"lineage":"theirs","outputs":{},"resources":[%s]}`, serial, resources)
+		}
+		const theirs = `{"mode":"managed","type":"terraform_data","name":"theirs","provider":"provider[\"terraform.io/builtin/terraform\"]","instances":[{"schema_version":0,"attributes":{"id":"x"}}]}`
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(state(3, "")), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		adopter, ok := s.engine.(engine.Adopter)
+		if !ok {
+			t.Fatal("the engine adopts nothing")
+		}
+		source := engine.Source{State: stateOf(t, 7, instance{name: "one"})}
+		// The program is first heard of when the state is tried.
+		meanwhile := &onFirst{do: func() error { return os.WriteFile(path, []byte(state(4, theirs)), 0o600) }}
+		req := s.req
+		req.Log = io.MultiWriter(s.log, meanwhile)
+		if _, err := adopter.Adopt(t.Context(), req, source); engine.ClassOf(err) != engine.Transient {
+			t.Errorf("got %v; want class transient", err)
+		}
+		if text, err := os.ReadFile(path); err != nil || string(text) != state(4, theirs) {
+			t.Errorf("what was written meanwhile is lost: %v\n%s", err, text)
+		}
+		if _, err := adopter.Adopt(t.Context(), s.req, source); engine.ClassOf(err) != engine.Rejected {
+			t.Errorf("the next attempt: got %v; want class rejected", err)
+		}
+		// Over what holds nothing, it is adopted whatever the lineage.
+		if err := os.WriteFile(path, []byte(state(5, "")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if seen, err := adopter.Adopt(t.Context(), s.req, source); err != nil || seen.Lineage != "lineage-of-the-source" {
+			t.Errorf("adopted %+v, %v over an empty state", seen, err)
+		}
+	})
+}
+
+// onFirst does something when the first line is written to it.
+type onFirst struct {
+	once sync.Once
+	do   func() error
+}
+
+func (w *onFirst) Write(p []byte) (int, error) {
+	var err error
+	w.once.Do(func() { err = w.do() })
+	return len(p), err
+}
+
 // TestForgetKeepsBackup: whoever looks where the program keeps its backup finds
 // what was forgotten, as does whoever looks where the log says.
 func TestForgetKeepsBackup(t *testing.T) {
@@ -360,6 +419,28 @@ func TestForgetKeepsBackup(t *testing.T) {
 			if info, err := os.Stat(path); err == nil && path == kept[0] && info.Mode().Perm() != 0o600 {
 				t.Errorf("%s may be read by others: %s", path, info.Mode())
 			}
+		}
+		// Only the last one is kept, and none that holds nothing.
+		if _, _, err := s.apply(t); err != nil {
+			t.Fatal(err)
+		}
+		if err := adopter.Forget(t.Context(), s.req); err != nil {
+			t.Fatal(err)
+		}
+		last, err := filepath.Glob(filepath.Join(filepath.Dir(kept[0]), "*"))
+		if err != nil || len(last) != 1 || last[0] == kept[0] {
+			t.Errorf("kept %v, %v; want one other than %s", last, err, kept[0])
+		}
+		bare := newSmall(t, program, "output \"text\" { value = \"x\" }\n", nil, engine.OutputSpec{Name: "text", Type: "string"})
+		if _, _, err := bare.apply(t); err != nil {
+			t.Fatal(err)
+		}
+		adopter, _ = bare.engine.(engine.Adopter)
+		if err := adopter.Forget(t.Context(), bare.req); err != nil {
+			t.Fatal(err)
+		}
+		if exists(filepath.Join(bare.dir, "data", "forgotten")) {
+			t.Error("a state without a resource is kept")
 		}
 	})
 }

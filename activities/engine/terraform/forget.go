@@ -12,12 +12,14 @@ import (
 	"github.com/HatiCode/nestor/internal/atomicfile"
 )
 
-// forgottenDir of the data directory keeps the states that were dropped.
+// forgottenDir of the data directory keeps, in clear, the state that each node
+// dropped last.
 const forgottenDir = "forgotten"
 
 // Forget implements engine.Adopter. The state in the backend becomes an empty
-// one, through the program, so that its lock and its own backup are kept; what
-// it held is written to the worker's data directory, named in the log.
+// one, through the program, so that its lock and its own backup are kept. The
+// resources that it held are written to the worker's data directory, in place of
+// what the node dropped before, and the file is named in the log.
 func (e *Engine) Forget(ctx context.Context, req engine.Request) error {
 	n, err := e.open(ctx, req)
 	if err != nil {
@@ -35,8 +37,10 @@ func (e *Engine) Forget(ctx context.Context, req engine.Request) error {
 		if err := n.ready(ctx); err != nil {
 			return err
 		}
-		if err := n.keep(ctx, s); err != nil {
-			return err
+		if len(s.addresses()) > 0 {
+			if err := n.keep(ctx, s); err != nil {
+				return err
+			}
 		}
 		empty := &document{Version: stateVersion, Program: s.Program, Serial: s.Serial + 1, Lineage: s.Lineage, Resources: []*held{}}
 		if err := n.push(ctx, empty, false); err != nil {
@@ -70,14 +74,26 @@ func (n *node) keep(ctx context.Context, s state) error {
 		}
 		text = []byte(pulled)
 	}
-	path := filepath.Join(n.engine.config.DataDir, forgottenDir, filepath.FromSlash(n.req.Address),
-		fmt.Sprintf("%s-%d.tfstate", filepath.Base(s.Lineage), s.Serial))
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	dir := filepath.Join(n.engine.config.DataDir, forgottenDir, filepath.FromSlash(n.req.Address))
+	path := filepath.Join(dir, fmt.Sprintf("%s-%d.tfstate", filepath.Base(s.Lineage), s.Serial))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return failed("keep state", err)
 	}
 	if err := atomicfile.Write(path, text); err != nil {
 		return failed("keep state", err)
 	}
-	n.say("the state that is forgotten is kept in %s", path)
+	kept, err := os.ReadDir(dir)
+	if err != nil {
+		return failed("remove what was kept before", err)
+	}
+	for _, other := range kept {
+		if other.Name() == filepath.Base(path) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, other.Name())); err != nil {
+			return failed("remove what was kept before", err)
+		}
+	}
+	n.say("the state that is forgotten is kept, in clear, in %s", path)
 	return nil
 }

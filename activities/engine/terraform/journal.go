@@ -103,6 +103,9 @@ func (n *node) settle(s state) ([]string, error) {
 		if exit.Code == 0 {
 			done = append(done, diedFile)
 		}
+		if err := n.dropEmptyState(*j); err != nil {
+			return nil, err
+		}
 		return nil, n.forget(done...)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
@@ -122,7 +125,11 @@ func (n *node) settle(s state) ([]string, error) {
 	if len(uncertain) > 0 {
 		return uncertain, n.dropEmptyState(*j)
 	}
-	// Nothing is in doubt, but the dead program may have left its lock.
+	// Nothing is in doubt, but the dead program may have left its lock, and the
+	// empty file that it makes before it acts.
+	if err := n.dropEmptyState(*j); err != nil {
+		return nil, err
+	}
 	j.Acted = acted
 	if err := n.writeJournal(diedFile, *j); err != nil {
 		return nil, err

@@ -76,13 +76,13 @@ func (n *node) runInit(ctx context.Context) error {
 // reads the state without its lock: this workspace's turn keeps others of this
 // host out, and the program refuses a plan whose state has moved. So a killed
 // plan leaves no lock.
-func (n *node) runPlan(ctx context.Context, variables, out string, destroy bool) (bool, error) {
+func (n *node) runPlan(ctx context.Context, variables, out string, destroy, refresh bool) (bool, error) {
 	l := n.listen()
 	tf, err := n.terraform(supervise.Spec{Insert: []string{machineReadable}}, l)
 	if err != nil {
 		return false, failed("prepare plan", err)
 	}
-	changed, err := tf.Plan(ctx, tfexec.VarFile(variables), tfexec.Out(out), tfexec.Destroy(destroy), tfexec.Lock(false))
+	changed, err := tf.Plan(ctx, tfexec.VarFile(variables), tfexec.Out(out), tfexec.Destroy(destroy), tfexec.Refresh(refresh), tfexec.Lock(false))
 	return changed, n.result(ctx, phasePlan, err, l)
 }
 

@@ -234,6 +234,9 @@ func (n *node) outputs(s state, all bool) (map[string]any, error) {
 			continue
 		}
 		value, err := decodeOutput(spec, held.Value)
+		if err != nil && !all {
+			continue // what does not fit is no reason not to look, or to destroy
+		}
 		if err != nil {
 			return nil, err
 		}

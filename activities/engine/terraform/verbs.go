@@ -119,7 +119,13 @@ func (n *node) plan(ctx context.Context, destroy bool) (path string, changed boo
 		return "", false, failed("create plan file", err)
 	}
 	err = n.withInputs(func(variables string) error {
-		changed, err = n.runPlan(ctx, variables, path, destroy)
+		changed, err = n.runPlan(ctx, variables, path, destroy, true)
+		if destroy && engine.ClassOf(err) == engine.Rejected {
+			// What somebody else took away can be in the way of a refresh, and is
+			// no reason to keep the rest.
+			n.say("planning the destruction with what the state says, since it could not be refreshed: %v", err)
+			changed, err = n.runPlan(ctx, variables, path, destroy, false)
+		}
 		return err
 	})
 	if err != nil {

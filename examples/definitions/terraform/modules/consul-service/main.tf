@@ -42,8 +42,8 @@ resource "local_file" "service" {
 
   lifecycle {
     precondition {
-      condition     = var.port != 22
-      error_message = "Port 22 is the hosts' own; services are registered on others."
+      condition     = alltrue([for text in values(var.meta) : length(text) <= 512])
+      error_message = "Consul takes at most 512 letters for a text of the service's meta."
     }
   }
 }

@@ -35,5 +35,6 @@ output "name" {
 }
 
 output "url" {
-  value = minio_s3_bucket.this.bucket_domain_name
+  # The provider puts the console's path before the bucket.
+  value = replace(minio_s3_bucket.this.bucket_domain_name, "/minio/", "/")
 }
