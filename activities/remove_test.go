@@ -134,6 +134,35 @@ func TestObserve(t *testing.T) {
 	}
 }
 
+// TestNeverTried: a node whose first preview failed was never acted on. Nothing
+// is recorded by which an engine could look, and nothing of it is ours.
+func TestNeverTried(t *testing.T) {
+	t.Parallel()
+	for name, action := range map[string]orchestrator.StepAction{
+		"observe": orchestrator.StepObserve, "destroy": orchestrator.StepDestroy,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			graph, id := f.graph(nil), f.deployment("")
+			f.engine.during = failing("preview", &engine.Error{Class: engine.Invalid, Message: "no such chart"})
+			_, err := f.step(contract.StepInput{Deployment: id, Node: database, Action: orchestrator.StepApply, GraphDigest: graph})
+			if failed := failure(t, err); failed.Message() != "no such chart" {
+				t.Fatalf("got %v", failed)
+			}
+			f.engine.did()
+			res := f.done(id, graph, database, action)
+			if diff := cmp.Diff(contract.StepResult{Status: orchestrator.NodeDestroyed}, res); diff != "" {
+				t.Errorf("result (-want +got):\n%s", diff)
+			}
+			f.wantDid("no engine is asked about it")
+			if _, err := f.Registry.Head(t.Context(), scope(), database); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("the head: %v", err)
+			}
+		})
+	}
+}
+
 func TestObserveFindsNothing(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
