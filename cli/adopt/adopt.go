@@ -46,9 +46,9 @@ changes. What is adopted is Nestor's from then on, and is destroyed with the
 application: forget it where it came from.
 
 A state holds secrets. The API keeps it encrypted while the adoption runs, and
-deletes it then. A Terraform state that was taken back leaves an empty state, and
-maybe the program's backup, in the backend, and a copy in clear in the worker's
-data directory, until the node's next one. The log names that file.
+deletes it then. A Terraform state that was taken back leaves an empty state,
+and maybe the program's backup, in the backend, and a copy in clear in the
+worker's data directory, until the node's next one. The log names that file.
 
 An address in a state that is another in the definition's module is given with
 --move.`,

@@ -35,9 +35,27 @@ type Temporal struct {
 	Address string
 }
 
+// temporalTries bounds the starts of a dev server. It takes ports of its own
+// beside those that it is given, which somebody else may get first.
+const temporalTries = 3
+
 // StartTemporal starts a dev server that stops with the test. Platforms on it
 // keep apart in namespaces.
 func StartTemporal(tb testing.TB, namespaces ...string) *Temporal {
+	tb.Helper()
+	for try := 1; ; try++ {
+		t, err := startTemporal(tb, namespaces)
+		if err == nil {
+			return t
+		}
+		if try == temporalTries {
+			tb.Fatal(err)
+		}
+		tb.Logf("starting it again: %v", err)
+	}
+}
+
+func startTemporal(tb testing.TB, namespaces []string) (*Temporal, error) {
 	tb.Helper()
 	port, httpPort := freePort(tb), freePort(tb)
 	//nolint:gosec,noctx // the repository's own program with numbers and names; it is stopped by Cleanup
@@ -48,19 +66,48 @@ func StartTemporal(tb testing.TB, namespaces ...string) *Temporal {
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.SysProcAttr = dieWithParent()
 	if err := cmd.Start(); err != nil {
-		tb.Fatalf("start the Temporal dev server: %v", err)
+		return nil, fmt.Errorf("start the Temporal dev server: %w", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	t := &Temporal{Address: fmt.Sprintf("127.0.0.1:%d", port)}
+	early := make(chan error, 1)
+	Eventually(tb, time.Minute, "the Temporal dev server to answer", func() error {
+		select {
+		case err := <-ended:
+			early <- fmt.Errorf("the Temporal dev server ended with %w:\n%s", err, output.String())
+			return nil
+		default:
+		}
+		return t.answers(tb)
+	})
+	select {
+	case err := <-early:
+		return nil, err
+	default:
 	}
 	tb.Cleanup(func() {
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			tb.Logf("stop the Temporal dev server: %v", err)
 		}
-		if err := cmd.Wait(); err != nil {
+		if err := <-ended; err != nil {
 			tb.Logf("the Temporal dev server ended with %v", err)
 		}
 	})
-	t := &Temporal{Address: fmt.Sprintf("127.0.0.1:%d", port)}
-	t.dial(tb, devserver.Namespace).Close()
-	return t
+	return t, nil
+}
+
+// answers asks the server once.
+func (t *Temporal) answers(tb testing.TB) error {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 2*time.Second)
+	defer cancel()
+	c, err := client.DialContext(ctx, client.Options{HostPort: t.Address, Namespace: devserver.Namespace, Logger: quiet{}})
+	if err != nil {
+		return err
+	}
+	c.Close()
+	return nil
 }
 
 // dial waits until the server answers.
