@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,8 +78,16 @@ func (s *site) serves(ctx context.Context, environment string, replicas int64) e
 	if err != nil {
 		return err
 	}
-	if bucket := state.output("bucket", "name"); !buckets[bucket] {
+	bucket := state.output("bucket", "name")
+	if !buckets[bucket] {
 		return fmt.Errorf("%s: there is no bucket %q in MinIO", environment, bucket)
+	}
+	at, err := url.Parse(state.output("bucket", "url"))
+	if err != nil {
+		return fmt.Errorf("%s: the bucket's URL: %w", environment, err)
+	}
+	if at.Path != "/"+bucket {
+		return fmt.Errorf("%s: %s is not the URL of bucket %s", environment, at, bucket)
 	}
 	return nil
 }

@@ -36,5 +36,5 @@ output "name" {
 
 output "url" {
   # The provider puts the console's path before the bucket.
-  value = replace(minio_s3_bucket.this.bucket_domain_name, "/minio/", "/")
+  value = replace(minio_s3_bucket.this.bucket_domain_name, "minio/", "")
 }
