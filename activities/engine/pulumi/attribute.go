@@ -107,11 +107,11 @@ func (d *differ) computed(before, inputs, outputs map[string]any) {
 
 func (d *differ) add(a orchestrator.AttributeChange) {
 	redact := d.node.redact
-	if redact.holds(a.Before) || redact.holds(a.After) {
+	if redact.Holds(a.Before) || redact.Holds(a.After) {
 		a.Before, a.After, a.Sensitive = nil, nil, true
 	}
 	a.Replaces = slices.ContainsFunc(d.replaces, func(p string) bool { return within(a.Path, p) })
-	a.Path = redact.text(a.Path)
+	a.Path = redact.Text(a.Path)
 	d.out = append(d.out, a)
 }
 

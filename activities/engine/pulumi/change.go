@@ -24,7 +24,7 @@ func (n *node) changes(rec *record, t *tracer) []orchestrator.Change {
 			continue
 		}
 		out = append(out, orchestrator.Change{
-			Address:    n.redact.text(addressOf(urn)),
+			Address:    n.redact.Text(addressOf(urn)),
 			Action:     action,
 			Attributes: n.attributes(s, action, t),
 			Reason:     s.reason(),

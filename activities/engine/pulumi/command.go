@@ -154,7 +154,7 @@ func (p *pump) line(line []byte) {
 	if len(bytes.TrimSpace(line)) == 0 || slices.ContainsFunc(noise, func(n []byte) bool { return bytes.Contains(line, n) }) {
 		return
 	}
-	p.node.say("%s", p.node.redact.text(string(bytes.TrimRight(line, " \r"))))
+	p.node.say("%s", p.node.redact.Text(string(bytes.TrimRight(line, " \r"))))
 }
 
 // eventsFile of a journalled run.

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/redact"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/catalog"
 )
@@ -25,7 +26,7 @@ type node struct {
 	backend    backend
 	stack      stack
 	passphrase string
-	redact     *redactor
+	redact     *redact.Redactor
 	turn       *supervise.Turn
 	program    program  // set by ready
 	journal    *journal // of the last run that took the stack's lock
@@ -58,7 +59,7 @@ func (e *Engine) open(ctx context.Context, req engine.Request) (*node, error) {
 	if n.passphrase, err = e.vault.passphrase(req, n.backend); err != nil {
 		return nil, err
 	}
-	n.redact = newRedactor(req, n.passphrase)
+	n.redact = redact.New(req, n.passphrase)
 	if n.settings, err = settingsOf(req, n.own, n.project.name); err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func (n *node) fetch(ctx context.Context, what string, args ...string) error {
 		return canceled(ctx)
 	}
 	e := &engine.Error{Class: engine.Unavailable, Engine: Name, Err: err}
-	text := n.redact.text(shorten(fetchError(string(said))))
+	text := n.redact.Text(shorten(fetchError(string(said))))
 	if limited.Err() != nil {
 		text = fmt.Sprintf("it took longer than %s", fetchPatience)
 	}

@@ -230,7 +230,7 @@ func (n *node) result(ctx context.Context, at phase, err error, rec *record) err
 	if e.Class == engine.Transient && violation.MatchString(message) {
 		message = "what the preview showed is no longer what would be done; preview again (" + message + ")"
 	}
-	e.Message = n.redact.text(shorten(n.trimmed(message)))
+	e.Message = n.redact.Text(shorten(n.trimmed(message)))
 	return e
 }
 

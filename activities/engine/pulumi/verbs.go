@@ -151,7 +151,7 @@ func (n *node) deletions(d deployment) []orchestrator.Change {
 			df.walk(name, r.Inputs[name], nil)
 		}
 		out = append(out, orchestrator.Change{
-			Address: n.redact.text(addressOf(r.URN)), Action: orchestrator.ActionDelete, Attributes: df.out,
+			Address: n.redact.Text(addressOf(r.URN)), Action: orchestrator.ActionDelete, Attributes: df.out,
 		})
 	}
 	slices.SortStableFunc(out, func(a, b orchestrator.Change) int { return strings.Compare(a.Address, b.Address) })

@@ -89,12 +89,12 @@ func (d *differ) leaf(path string, before, after side, unknown any) {
 		a.Unknown = d.why(path)
 	}
 	redact := d.node.redact
-	if marked(before.marks) || marked(after.marks) || redact.holds(before.value) || redact.holds(after.value) {
+	if marked(before.marks) || marked(after.marks) || redact.Holds(before.value) || redact.Holds(after.value) {
 		a.Sensitive = true
 	} else {
 		a.Before, a.After = plain(before.value), plain(after.value)
 	}
-	a.Path = redact.text(path)
+	a.Path = redact.Text(path)
 	d.out = append(d.out, a)
 }
 

@@ -33,7 +33,7 @@ func (n *node) changes(plan *tfjson.Plan) []orchestrator.Change {
 			continue
 		}
 		out = append(out, orchestrator.Change{
-			Address:    n.redact.text(addressOf(r)),
+			Address:    n.redact.Text(addressOf(r)),
 			Action:     action,
 			Attributes: n.attributes(r, reasons),
 			Reason:     reasonOf(r, drift[r.Address]),
@@ -177,7 +177,7 @@ func (n *node) learnMarked(value, mark any) {
 	switch m := mark.(type) {
 	case bool:
 		if m {
-			n.redact.learn(value)
+			n.redact.Learn(value)
 		}
 	case map[string]any:
 		if v, ok := value.(map[string]any); ok {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/HatiCode/nestor/activities/engine/redact"
 )
 
 // message is one line of the program's machine-readable output.
@@ -57,7 +59,7 @@ const (
 // to the log and keeps the errors.
 type listener struct {
 	log    io.Writer
-	redact *redactor
+	redact *redact.Redactor
 	rest   []byte
 	errors []diagnostic
 	plain  []string // lines that were no JSON
@@ -108,5 +110,5 @@ func (l *listener) line(line []byte) {
 }
 
 func (l *listener) say(text string) {
-	_, _ = io.WriteString(l.log, l.redact.text(text)+"\n")
+	_, _ = io.WriteString(l.log, l.redact.Text(text)+"\n")
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/redact"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/internal/atomicfile"
@@ -36,7 +37,7 @@ type node struct {
 	args      []argument
 	backend   object
 	stateFile string // of the local backend; empty for others
-	redact    *redactor
+	redact    *redact.Redactor
 	turn      *supervise.Turn
 	program   program   // set by ready
 	inTheWay  *lockInfo // the lock that stopped the last run
@@ -50,7 +51,7 @@ func (e *Engine) open(ctx context.Context, req engine.Request) (*node, error) {
 	if err := checkRequest(req, impl); err != nil {
 		return nil, err
 	}
-	n := &node{engine: e, req: req, impl: impl, redact: newRedactor(req)}
+	n := &node{engine: e, req: req, impl: impl, redact: redact.New(req)}
 	var err error
 	if n.args, err = arguments(req, impl); err != nil {
 		return nil, err

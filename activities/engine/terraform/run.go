@@ -207,7 +207,7 @@ func (n *node) result(ctx context.Context, at phase, err error, l *listener) err
 		return e
 	}
 	e.Class = classify(at, text)
-	e.Message = n.redact.text(shorten(n.explain(d)))
+	e.Message = n.redact.Text(shorten(n.explain(d)))
 	if refused && (e.Class == engine.Rejected || e.Class == engine.Unreadable) {
 		e.Message += renew
 	}

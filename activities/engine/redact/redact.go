@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package terraform
+// Package redact hides the texts of a request's sensitive values in what a
+// program says. The program masks what it knows to be sensitive; this is the
+// second line, for what a provider or a script says.
+//
+// What it is not for: Kubernetes objects, whose fields are hidden by path, too
+// (see kube.Mask).
+package redact
 
 import (
 	"slices"
 	"strings"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/catalog"
 )
-
-// masked stands for a secret.
-const masked = "(sensitive)"
 
 // A text shorter than these is no secret worth the damage that hiding each of
 // its occurrences does.
@@ -19,16 +23,18 @@ const (
 	minCredential = 12
 )
 
-// redactor hides the texts of sensitive values. The program masks what it knows
-// to be sensitive; this is the second line, for what a provider or a script
-// says.
-type redactor struct {
+// Redactor hides texts. It is not safe for concurrent use while it learns.
+type Redactor struct {
 	secrets  []string
 	replacer *strings.Replacer
 }
 
-func newRedactor(req engine.Request) *redactor {
-	r := &redactor{}
+// New hides a request's sensitive inputs, its credentials, and more secrets.
+func New(req engine.Request, more ...string) *Redactor {
+	r := &Redactor{}
+	for _, secret := range more {
+		r.collect(secret, minSecret)
+	}
 	for name := range req.Sensitive {
 		r.collect(req.Inputs[name], minSecret)
 	}
@@ -39,8 +45,8 @@ func newRedactor(req engine.Request) *redactor {
 	return r
 }
 
-// learn adds the texts inside a value.
-func (r *redactor) learn(value any) {
+// Learn adds the texts inside a value.
+func (r *Redactor) Learn(value any) {
 	before := len(r.secrets)
 	r.collect(value, minSecret)
 	if len(r.secrets) > before {
@@ -48,7 +54,7 @@ func (r *redactor) learn(value any) {
 	}
 }
 
-func (r *redactor) collect(value any, least int) {
+func (r *Redactor) collect(value any, least int) {
 	switch v := value.(type) {
 	case string:
 		if len(v) >= least && !slices.Contains(r.secrets, v) {
@@ -65,34 +71,34 @@ func (r *redactor) collect(value any, least int) {
 	}
 }
 
-func (r *redactor) build() {
+func (r *Redactor) build() {
 	// Longest first: one secret may begin with another.
 	slices.SortFunc(r.secrets, func(a, b string) int { return len(b) - len(a) })
 	var pairs []string
 	for _, s := range r.secrets {
-		pairs = append(pairs, s, masked)
+		pairs = append(pairs, s, catalog.Masked)
 		for line := range strings.SplitSeq(s, "\n") {
 			if line != s && len(line) >= minCredential {
-				pairs = append(pairs, line, masked)
+				pairs = append(pairs, line, catalog.Masked)
 			}
 		}
 	}
 	r.replacer = strings.NewReplacer(pairs...)
 }
 
-// text without secrets.
-func (r *redactor) text(s string) string { return r.replacer.Replace(s) }
+// Text is s without secrets.
+func (r *Redactor) Text(s string) string { return r.replacer.Replace(s) }
 
-// holds says whether a value contains a secret.
-func (r *redactor) holds(value any) bool {
+// Holds says whether a value contains a secret.
+func (r *Redactor) Holds(value any) bool {
 	switch v := value.(type) {
 	case string:
-		return r.text(v) != v
+		return r.Text(v) != v
 	case []any:
-		return slices.ContainsFunc(v, r.holds)
+		return slices.ContainsFunc(v, r.Holds)
 	case map[string]any:
 		for k, e := range v {
-			if r.holds(k) || r.holds(e) {
+			if r.Holds(k) || r.Holds(e) {
 				return true
 			}
 		}
