@@ -246,7 +246,7 @@ func TestNeedsAndPorts(t *testing.T) {
 func TestEnviron(t *testing.T) {
 	t.Parallel()
 	part := localkube.Part{Env: []string{"HOME=/here"}}
-	given := []string{"PATH=/bin", "HOME=/root", "ETCD_NAME=other", "MINIO_DOMAIN=x", "KUBECONFIG=/root/config", "TMPDIR=/tmp"}
+	given := []string{"PATH=/bin", "HOME=/elsewhere", "ETCD_NAME=other", "MINIO_DOMAIN=x", "KUBECONFIG=/elsewhere/config", "TMPDIR=/tmp"}
 	if diff := cmp.Diff([]string{"PATH=/bin", "TMPDIR=/tmp", "HOME=/here"}, part.Environ(given)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 
+	"github.com/HatiCode/nestor/activities/engine/jsonvalue"
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
@@ -58,7 +59,7 @@ func (d *differ) walk(path string, before, after any) {
 		return
 	}
 	if reason, is := d.tracer.unknown(d.urn, path, after); is {
-		d.add(orchestrator.AttributeChange{Path: path, Before: plain(before), Unknown: reason})
+		d.add(orchestrator.AttributeChange{Path: path, Before: jsonvalue.Plain(before), Unknown: reason})
 		return
 	}
 	if keys, ok := objectKeys(before, after); ok {
@@ -73,8 +74,8 @@ func (d *differ) walk(path string, before, after any) {
 		}
 		return
 	}
-	if !reflect.DeepEqual(plain(before), plain(after)) {
-		d.add(orchestrator.AttributeChange{Path: path, Before: plain(before), After: plain(after)})
+	if !reflect.DeepEqual(jsonvalue.Plain(before), jsonvalue.Plain(after)) {
+		d.add(orchestrator.AttributeChange{Path: path, Before: jsonvalue.Plain(before), After: jsonvalue.Plain(after)})
 	}
 }
 
@@ -99,7 +100,7 @@ func (d *differ) computed(before, inputs, outputs map[string]any) {
 		if holdsSecret(before[name]) {
 			a.Sensitive = true
 		} else {
-			a.Before = plain(before[name])
+			a.Before = jsonvalue.Plain(before[name])
 		}
 		d.add(a)
 	}

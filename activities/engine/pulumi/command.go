@@ -43,7 +43,7 @@ func (c *command) Run(
 	}
 	n := c.node
 	args = append(slices.Clone(args), c.extra...)
-	spec := supervise.Spec{Program: n.program.path, Workspace: n.req.Workspace, Grace: n.engine.grace()}
+	spec := supervise.Spec{Program: n.program.Path, Workspace: n.req.Workspace, Grace: n.engine.grace()}
 	if c.journalled {
 		spec.Linger = max(n.engine.config.Linger, 0)
 		spec.Exit = n.path(exitFile)
@@ -99,7 +99,7 @@ func needless(args []string) (answer string, is bool) {
 
 // handle is the Automation API's stack, whose commands run as c says.
 func (n *node) handle(ctx context.Context, c *command, backendURL string) (auto.Stack, error) {
-	version, err := semver.ParseTolerant(n.program.version)
+	version, err := semver.ParseTolerant(n.program.Version)
 	if err != nil {
 		return auto.Stack{}, err
 	}

@@ -68,8 +68,8 @@ func (n *node) environment() map[string]string {
 // searchPath is where language hosts, plugins and the tools of languages are.
 func (n *node) searchPath() []string {
 	dirs := slices.Clone(n.engine.config.SearchPath)
-	if n.program.path != "" {
-		dirs = append(dirs, filepath.Dir(n.program.path))
+	if n.program.Path != "" {
+		dirs = append(dirs, filepath.Dir(n.program.Path))
 	}
 	dirs = append(dirs, filepath.SplitList(n.req.Env["PATH"])...)
 	dirs = append(dirs, filepath.SplitList(os.Getenv("PATH"))...)

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/program"
 	"github.com/HatiCode/nestor/activities/engine/redact"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/catalog"
@@ -28,11 +29,11 @@ type node struct {
 	passphrase string
 	redact     *redact.Redactor
 	turn       *supervise.Turn
-	program    program  // set by ready
-	journal    *journal // of the last run that took the stack's lock
-	ended      bool     // that run ended by itself
-	locked     bool     // a lock stopped the last run
-	locks      []lock   // the locks that did, where they could be told
+	program    program.Program // set by ready
+	journal    *journal        // of the last run that took the stack's lock
+	ended      bool            // that run ended by itself
+	locked     bool            // a lock stopped the last run
+	locks      []lock          // the locks that did, where they could be told
 	saying     sync.Mutex
 }
 
@@ -107,7 +108,7 @@ func (n *node) ready(ctx context.Context) error {
 
 func (n *node) readyAs(ctx context.Context, projectText, mainText []byte) error {
 	var err error
-	if n.program, err = n.engine.programs.find(ctx); err != nil {
+	if n.program, err = n.engine.programs.Find(ctx); err != nil {
 		return err
 	}
 	if mainText == nil && n.project.mainFile() != "" && n.project.wraps() {

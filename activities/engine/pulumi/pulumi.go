@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/program"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 )
 
@@ -66,7 +67,7 @@ type Config struct {
 // Engine drives Pulumi. It is safe for concurrent use.
 type Engine struct {
 	config   Config
-	programs *programs
+	programs *program.Finder
 	vault    *vault
 }
 
@@ -94,7 +95,7 @@ func New(c Config) (*Engine, error) {
 	if c.Linger == 0 {
 		c.Linger = DefaultLinger
 	}
-	e := &Engine{config: c, programs: newPrograms(c.Program, c.SearchPath), vault: newVault(filepath.Join(dir, "pulumi"))}
+	e := &Engine{config: c, programs: program.NewFinder(programKind(), c.Program, c.SearchPath), vault: newVault(filepath.Join(dir, "pulumi"))}
 	if err := os.MkdirAll(e.userHome(), 0o700); err != nil {
 		return nil, fmt.Errorf("pulumi engine: %w", err)
 	}
@@ -113,7 +114,7 @@ func (e *Engine) Name() string { return Name }
 // Version implements engine.Engine. The answer is kept until the program's
 // file changes.
 func (e *Engine) Version(ctx context.Context) (string, error) {
-	p, err := e.programs.find(ctx)
+	p, err := e.programs.Find(ctx)
 	if err != nil {
 		return "", err
 	}

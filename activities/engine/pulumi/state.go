@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/jsonvalue"
 )
 
 // deployment is a stack's checkpoint as far as this engine looks at it, and the
@@ -249,9 +250,9 @@ func (n *node) missingOutput(spec engine.OutputSpec) error {
 // typedOutput reads a value as its declared type. The message names types and
 // no value, which may be a secret.
 func typedOutput(spec engine.OutputSpec, value any) (any, error) {
-	out, fits := typed(spec.Type, value)
+	out, fits := jsonvalue.Typed(spec.Type, value)
 	if !fits {
-		return nil, invalid("output %q is declared as %s, and the program gives a %s", spec.Name, spec.Type, kindOf(value))
+		return nil, invalid("output %q is declared as %s, and the program gives a %s", spec.Name, spec.Type, jsonvalue.Kind(value))
 	}
 	return out, nil
 }

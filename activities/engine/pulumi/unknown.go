@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/HatiCode/nestor/activities/engine/jsonvalue"
 )
 
 // Pulumi has unknown values, but its configuration is text and cannot hold one.
@@ -217,7 +219,7 @@ const knownAfterApply = "known after apply"
 // unknown says whether a value is not known, or holds what is not, and why. path
 // begins with the resource's property.
 func (t *tracer) unknown(urn, path string, value any) (reason string, is bool) {
-	switch v := plain(value).(type) {
+	switch v := jsonvalue.Plain(value).(type) {
 	case string:
 		if v != mark && !slices.Contains(typedMarks, v) {
 			return t.all, t.all != "" && strings.Contains(v, mark)

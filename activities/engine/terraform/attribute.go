@@ -10,6 +10,7 @@ import (
 
 	tfjson "github.com/hashicorp/terraform-json"
 
+	"github.com/HatiCode/nestor/activities/engine/jsonvalue"
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
@@ -92,7 +93,7 @@ func (d *differ) leaf(path string, before, after side, unknown any) {
 	if marked(before.marks) || marked(after.marks) || redact.Holds(before.value) || redact.Holds(after.value) {
 		a.Sensitive = true
 	} else {
-		a.Before, a.After = plain(before.value), plain(after.value)
+		a.Before, a.After = jsonvalue.Plain(before.value), jsonvalue.Plain(after.value)
 	}
 	a.Path = redact.Text(path)
 	d.out = append(d.out, a)

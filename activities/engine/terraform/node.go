@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/program"
 	"github.com/HatiCode/nestor/activities/engine/redact"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/catalog"
@@ -39,9 +40,9 @@ type node struct {
 	stateFile string // of the local backend; empty for others
 	redact    *redact.Redactor
 	turn      *supervise.Turn
-	program   program   // set by ready
-	inTheWay  *lockInfo // the lock that stopped the last run
-	looked    error     // why what is in doubt could not be looked up
+	program   program.Program // set by ready
+	inTheWay  *lockInfo       // the lock that stopped the last run
+	looked    error           // why what is in doubt could not be looked up
 }
 
 // open checks the request and waits for the node's turn: nobody else is at work
@@ -110,7 +111,7 @@ func (n *node) checkErroredState() error {
 // providers and backend.
 func (n *node) ready(ctx context.Context) error {
 	var err error
-	if n.program, err = n.engine.programs.find(ctx); err != nil {
+	if n.program, err = n.engine.programs.Find(ctx); err != nil {
 		return err
 	}
 	root, err := rootModule(n.req, n.impl, n.args, n.backend)
@@ -174,7 +175,7 @@ func (n *node) fingerprint() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, _ = fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%s\n", n.program.path, n.program, backend, n.impl.Module, rc)
+	_, _ = fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%s\n", n.program.Path, n.program, backend, n.impl.Module, rc)
 	err = filepath.WalkDir(n.req.Bundle, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

@@ -29,7 +29,7 @@ const machineReadable = "-json"
 // terraform returns terraform-exec bound to the workspace, its program running
 // under a supervisor.
 func (n *node) terraform(spec supervise.Spec, l *listener) (*tfexec.Terraform, error) {
-	spec.Program = n.program.path
+	spec.Program = n.program.Path
 	spec.Workspace = n.req.Workspace
 	spec.Grace = n.engine.grace()
 	name, value, err := spec.Environ()
@@ -194,12 +194,12 @@ func (n *node) result(ctx context.Context, at phase, err error, l *listener) err
 	}
 	if how, killed := killedBy(err); killed && len(l.errors) == 0 {
 		return &engine.Error{
-			Class: engine.Transient, Engine: Name, Message: fmt.Sprintf("%s was killed (%s)", n.program.command(), how), Err: err,
+			Class: engine.Transient, Engine: Name, Message: fmt.Sprintf("%s was killed (%s)", n.program.Command(), how), Err: err,
 		}
 	}
 	d := n.diagnose(err, l)
 	text := d.Summary + " " + d.Detail
-	e := &engine.Error{Engine: Name, Resource: d.Address, Err: errors.New("exit status of " + n.program.command())}
+	e := &engine.Error{Engine: Name, Resource: d.Address, Err: errors.New("exit status of " + n.program.Command())}
 	refused := refusesCredentials(text)
 	if lock, ok := parseLock(d); ok && (lock.id != "" || !refused) {
 		n.inTheWay = &lock
@@ -259,7 +259,7 @@ func (n *node) inWords(err error, l *listener) diagnostic {
 	if said := strings.TrimSpace(exitStatus.ReplaceAllString(text, "")); said != "" {
 		return diagnostic{Summary: said}
 	}
-	return diagnostic{Summary: n.program.command() + " failed", Detail: strings.Join(append(l.plain, text), "\n")}
+	return diagnostic{Summary: n.program.Command() + " failed", Detail: strings.Join(append(l.plain, text), "\n")}
 }
 
 var (

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/jsonvalue"
 )
 
 // state is a state in the format that both programs write (version 4), as far
@@ -274,9 +275,9 @@ func decodeOutput(spec engine.OutputSpec, raw json.RawMessage) (any, error) {
 	if err := dec.Decode(&v); err != nil {
 		return nil, unreadable("output %q in the state is no JSON", spec.Name)
 	}
-	value, ok := typed(spec.Type, v)
+	value, ok := jsonvalue.Typed(spec.Type, v)
 	if !ok {
-		return nil, invalid("output %q is declared as %s, and the module gives a %s", spec.Name, spec.Type, kindOf(v))
+		return nil, invalid("output %q is declared as %s, and the module gives a %s", spec.Name, spec.Type, jsonvalue.Kind(v))
 	}
 	return value, nil
 }

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/program"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/internal/atomicfile"
 )
@@ -63,7 +64,7 @@ type Engine struct {
 	config   Config
 	rcFile   string
 	home     string
-	programs *programs
+	programs *program.Finder
 }
 
 var (
@@ -94,7 +95,7 @@ func New(c Config) (*Engine, error) {
 		config:   c,
 		rcFile:   filepath.Join(dir, "terraform", "cli.tfrc"),
 		home:     filepath.Join(dir, "terraform", "home"),
-		programs: newPrograms(c.Program, c.SearchPath),
+		programs: program.NewFinder(programKind(), c.Program, c.SearchPath),
 	}
 	if err := os.MkdirAll(e.home, 0o700); err != nil {
 		return nil, fmt.Errorf("terraform engine: %w", err)
@@ -115,7 +116,7 @@ func (e *Engine) Name() string { return Name }
 // Version implements engine.Engine. The answer is kept until the program's
 // file changes.
 func (e *Engine) Version(ctx context.Context) (string, error) {
-	p, err := e.programs.find(ctx)
+	p, err := e.programs.Find(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package pulumi
+// Package jsonvalue brings decoded JSON, with its numbers as json.Number, to the
+// Go values of the catalog's types.
+package jsonvalue
 
 import (
 	"encoding/json"
@@ -8,9 +10,9 @@ import (
 	"github.com/HatiCode/nestor/catalog"
 )
 
-// typed converts a decoded JSON value to the Go form of a catalog type, and
+// Typed converts a decoded JSON value to the Go form of a catalog type, and
 // says whether it fits.
-func typed(t string, v any) (any, bool) {
+func Typed(t string, v any) (any, bool) {
 	switch catalog.Type(t) {
 	case catalog.TypeString:
 		s, ok := v.(string)
@@ -32,18 +34,18 @@ func typed(t string, v any) (any, bool) {
 		return nil, false
 	case catalog.TypeList:
 		l, ok := v.([]any)
-		return plain(l), ok
+		return Plain(l), ok
 	case catalog.TypeMap:
 		m, ok := v.(map[string]any)
-		return plain(m), ok
+		return Plain(m), ok
 	default:
-		return plain(v), true
+		return Plain(v), true
 	}
 }
 
-// plain turns the numbers inside a value into int64 where they are whole, and
+// Plain turns the numbers inside a value into int64 where they are whole, and
 // float64 otherwise.
-func plain(v any) any {
+func Plain(v any) any {
 	switch v := v.(type) {
 	case json.Number:
 		if i, err := v.Int64(); err == nil {
@@ -61,13 +63,13 @@ func plain(v any) any {
 	case []any:
 		out := make([]any, len(v))
 		for i, e := range v {
-			out[i] = plain(e)
+			out[i] = Plain(e)
 		}
 		return out
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k, e := range v {
-			out[k] = plain(e)
+			out[k] = Plain(e)
 		}
 		return out
 	default:
@@ -75,7 +77,8 @@ func plain(v any) any {
 	}
 }
 
-func kindOf(v any) string {
+// Kind names what a decoded value is, for messages.
+func Kind(v any) string {
 	switch v := v.(type) {
 	case string:
 		return "string"
