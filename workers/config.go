@@ -40,6 +40,10 @@ type Config struct {
 	LogRetention time.Duration
 	// Grace is how long engines may take to stop cleanly.
 	Grace time.Duration
+	// Versioning of the workflows that run; its zero value is none. FromEnv
+	// leaves it, since it does not know the program's build: see
+	// VersioningFromEnv.
+	Versioning Versioning
 }
 
 // Defaults of the configuration.
@@ -52,10 +56,11 @@ const (
 
 // FromEnv reads the configuration from NESTOR_* variables.
 func FromEnv(getenv func(string) string) (Config, error) {
+	address, namespace := TemporalFromEnv(getenv)
 	c := Config{
 		DataDir:           getenv("NESTOR_DATA"),
-		TemporalAddress:   or(getenv("NESTOR_TEMPORAL_ADDRESS"), DefaultTemporalAddress),
-		TemporalNamespace: or(getenv("NESTOR_TEMPORAL_NAMESPACE"), DefaultNamespace),
+		TemporalAddress:   address,
+		TemporalNamespace: namespace,
 		Roles:             split(or(getenv("NESTOR_QUEUES"), RoleControl+","+RoleTerraform)),
 		SecretsDir:        getenv("NESTOR_SECRETS_DIR"),
 		BinDirs:           filepath.SplitList(getenv("NESTOR_BIN")),
@@ -88,6 +93,11 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		errs = append(errs, err)
 	}
 	return c, errors.Join(errs...)
+}
+
+// TemporalFromEnv reads where Temporal is, and the namespace of the workflows.
+func TemporalFromEnv(getenv func(string) string) (address, namespace string) {
+	return or(getenv("NESTOR_TEMPORAL_ADDRESS"), DefaultTemporalAddress), or(getenv("NESTOR_TEMPORAL_NAMESPACE"), DefaultNamespace)
 }
 
 func or(value, fallback string) string {

@@ -133,7 +133,7 @@ func (b builder) worker(name string) (worker.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := options()
+	o := options(b.config.Versioning)
 	if o.Tuner, err = queue.Tuner(); err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (b builder) worker(name string) (worker.Worker, error) {
 // activities are short writes, of which there is room for many.
 func (b builder) control() worker.Worker {
 	const least, perEngineSlot = 100, 4
-	o := options()
+	o := options(b.config.Versioning)
 	o.MaxConcurrentActivityExecutionSize = max(b.config.Slots*perEngineSlot, least)
 	o.MaxConcurrentLocalActivityExecutionSize = 100
 	w := worker.New(b.temporal, contract.QueueControl, o)
@@ -204,8 +204,9 @@ func (b builder) steps(r role) (*activities.Steps, error) {
 	}, nil
 }
 
-func options() worker.Options {
+func options(v Versioning) worker.Options {
 	return worker.Options{
+		DeploymentOptions:                v.options(),
 		MaxConcurrentActivityTaskPollers: pollers,
 		MaxConcurrentWorkflowTaskPollers: pollers,
 		StickyScheduleToStartTimeout:     stickyTimeout,

@@ -22,11 +22,12 @@ import (
 	"github.com/HatiCode/nestor/orchestrator/walk"
 )
 
-// Register makes the workflows known to a worker of contract.QueueControl.
+// Register makes the workflows known to a worker of contract.QueueControl, and
+// says of each what a new version of the workers means to it: see versions.go.
 func Register(w worker.WorkflowRegistry) {
-	w.RegisterWorkflowWithOptions(Application, workflow.RegisterOptions{Name: contract.WorkflowApplication})
-	w.RegisterWorkflowWithOptions(Deployment, workflow.RegisterOptions{Name: contract.WorkflowDeployment})
-	w.RegisterWorkflowWithOptions(Plan, workflow.RegisterOptions{Name: contract.WorkflowPlan})
+	w.RegisterWorkflowWithOptions(Application, movesOn(contract.WorkflowApplication))
+	w.RegisterWorkflowWithOptions(Deployment, stays(contract.WorkflowDeployment))
+	w.RegisterWorkflowWithOptions(Plan, stays(contract.WorkflowPlan))
 }
 
 // withRecords returns a context for local activities that read or write

@@ -33,10 +33,16 @@ func main() {
 
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	if len(args) > 0 {
+		if command, known := rolloutCommands()[args[0]]; known {
+			return runRollout(ctx, command, args[1:], getenv, stdout, stderr)
+		}
 		return answer(args[0], stdout)
 	}
 	config, err := workers.FromEnv(getenv)
 	if err != nil {
+		return err
+	}
+	if config.Versioning, err = workers.VersioningFromEnv(getenv, buildID()); err != nil {
 		return err
 	}
 	var level slog.Level

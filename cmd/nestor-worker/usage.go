@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/HatiCode/nestor/workers"
@@ -45,6 +47,8 @@ func usage() string {
 		{"NESTOR_PROVIDER_MIRROR", "provider mirror for OpenTofu and Terraform"},
 		{"NESTOR_ENGINE_GRACE", fmt.Sprintf("how long engines may take to stop (%s)", workers.DefaultGrace)},
 		{"NESTOR_LOG_RETENTION", fmt.Sprintf("how long logs of ended deployments are kept; 0 keeps them (%s)", workers.DefaultLogRetention)},
+		{"NESTOR_WORKER_DEPLOYMENT", "name that all versions of the workers share; unset, there are none"},
+		{"NESTOR_BUILD_ID", "version of this worker (the program's version and commit)"},
 		{"NESTOR_LOG_LEVEL", "debug, info, warn or error (info)"},
 	}
 	var b strings.Builder
@@ -56,6 +60,13 @@ Usage:
   nestor-worker version    print the version
   nestor-worker help       print this
 
+Versions of the workers, by NESTOR_WORKER_DEPLOYMENT:
+`)
+	commands := rolloutCommands()
+	for _, name := range slices.Sorted(maps.Keys(commands)) {
+		fmt.Fprintf(&b, "  nestor-worker %s\n      %s\n", commands[name].usage, commands[name].summary)
+	}
+	b.WriteString(`
 Variables (defaults in parentheses):
 `)
 	for _, v := range variables {

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"text/tabwriter"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"github.com/HatiCode/nestor/workers"
+	"github.com/HatiCode/nestor/workers/rollout"
+)
+
+// registrationPatience is how long set-current waits for the workers of a
+// version, which Temporal knows of a moment after they have begun to ask.
+const registrationPatience = time.Minute
+
+// rolloutCommand is one that is about versions of the workers.
+type rolloutCommand struct {
+	usage, summary string
+	run            func(ctx context.Context, o rolloutOptions, args []string, stdout io.Writer) error
+}
+
+// rolloutOptions are those of all these commands; each uses some.
+type rolloutOptions struct {
+	rollout *rollout.Rollout
+	build   string // --build, by default this program's
+	output  string
+	wait    time.Duration
+	force   bool
+	from    string
+	check   bool
+}
+
+func rolloutCommands() map[string]rolloutCommand {
+	return map[string]rolloutCommand{
+		"versions":    {"versions [-o table|json]", "list the versions of the workers, what runs on each, and which may stop", listVersions},
+		"set-current": {"set-current [--build ID] [--wait 1m] [--force]", "give what begins to this build's workers", setCurrent},
+		"move":        {"move [--check] DEPLOYMENT… | --from BUILD", "move running deployments to this build, if their histories replay with it", move},
+	}
+}
+
+// runRollout carries one of the commands out.
+func runRollout(ctx context.Context, command rolloutCommand, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	versioning, err := workers.VersioningFromEnv(getenv, buildID())
+	if err != nil {
+		return err
+	}
+	if !versioning.Enabled() {
+		return errors.New("NESTOR_WORKER_DEPLOYMENT is not set; it names the worker deployment whose versions these are")
+	}
+	o := rolloutOptions{}
+	flags := flag.NewFlagSet("nestor-worker "+command.usage, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.build, "build", versioning.BuildID, "build id; this program's by default")
+	flags.StringVar(&o.output, "o", "table", "table or json")
+	flags.DurationVar(&o.wait, "wait", registrationPatience, "how long to wait for workers of the build")
+	flags.BoolVar(&o.force, "force", false, "also if it serves fewer queues than the present version")
+	flags.StringVar(&o.from, "from", "", "move everything that runs on this build")
+	flags.BoolVar(&o.check, "check", false, "say what can be moved, and move nothing")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return fmt.Errorf("%w; see nestor-worker help", err)
+	}
+	address, namespace := workers.TemporalFromEnv(getenv)
+	temporal, err := client.DialContext(ctx, client.Options{
+		HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	})
+	if err != nil {
+		return fmt.Errorf("temporal at %s: %w", address, err)
+	}
+	defer temporal.Close()
+	o.rollout = rollout.New(temporal, namespace, versioning.Deployment)
+	return command.run(ctx, o, flags.Args(), stdout)
+}
+
+func listVersions(ctx context.Context, o rolloutOptions, args []string, stdout io.Writer) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q", args[0])
+	}
+	versions, err := o.rollout.Versions(ctx)
+	if err != nil {
+		return err
+	}
+	switch o.output {
+	case "json":
+		encoder := json.NewEncoder(stdout)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(append([]rollout.Version{}, versions...))
+	case "table":
+		table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "BUILD\tSTATE\tOPEN\tWORKERS\tMAY STOP\tSINCE") //nolint:errcheck // Flush tells
+		for _, v := range versions {
+			fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", //nolint:errcheck // Flush tells
+				v.BuildID, v.State, v.Open, v.Workers, yesNo(v.MayStop()), v.Created.UTC().Format(time.RFC3339))
+		}
+		return table.Flush()
+	default:
+		return fmt.Errorf("-o %q is unknown; expected table or json", o.output)
+	}
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+func setCurrent(ctx context.Context, o rolloutOptions, args []string, stdout io.Writer) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q; name a build with --build", args[0])
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.wait)
+	defer cancel()
+	if err := o.rollout.SetCurrent(ctx, o.build, o.force); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(stdout, "version %s is the current one\n", o.build)
+	return err
+}
+
+// move goes on after a deployment that cannot be moved; the error names all of
+// them.
+func move(ctx context.Context, o rolloutOptions, ids []string, stdout io.Writer) error {
+	if (o.from == "") == (len(ids) == 0) {
+		return errors.New("name the deployments to move, or the build that they run on with --from; not both")
+	}
+	if own := buildID(); own != "" && o.build != own {
+		return fmt.Errorf("this program is build %s; only the program of build %s can say whether a history replays with it", own, o.build)
+	}
+	if o.from != "" {
+		var err error
+		if ids, err = o.rollout.Staying(ctx, o.from); err != nil {
+			return err
+		}
+	}
+	mover := rollout.Mover{Rollout: o.rollout, BuildID: o.build}
+	do, done := mover.Move, "moved to "+o.build
+	if o.check {
+		do, done = mover.Check, "can be moved to "+o.build
+	}
+	var errs []error
+	for _, id := range ids {
+		if err := do(ctx, id); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if _, err := fmt.Fprintf(stdout, "%s %s\n", id, done); err != nil {
+			return err
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// buildID is this program's: its version and its commit, empty when it was
+// built without either, as by a plain `go build`.
+func buildID() string {
+	if version == "dev" && commit == "" {
+		return ""
+	}
+	if commit == "" {
+		return version
+	}
+	const short = 12
+	return cmp.Or(version, "dev") + "-" + commit[:min(len(commit), short)]
+}
