@@ -34,7 +34,8 @@ type rolloutCommand struct {
 // rolloutOptions are those of all these commands; each uses some.
 type rolloutOptions struct {
 	rollout *rollout.Rollout
-	build   string // --build, by default this program's
+	own     string // build id of this program
+	build   string // --build, by default the same
 	output  string
 	wait    time.Duration
 	force   bool
@@ -59,7 +60,7 @@ func runRollout(ctx context.Context, command rolloutCommand, args []string, gete
 	if !versioning.Enabled() {
 		return errors.New("NESTOR_WORKER_DEPLOYMENT is not set; it names the worker deployment whose versions these are")
 	}
-	o := rolloutOptions{}
+	o := rolloutOptions{own: versioning.BuildID}
 	flags := flag.NewFlagSet("nestor-worker "+command.usage, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.build, "build", versioning.BuildID, "build id; this program's by default")
@@ -138,8 +139,8 @@ func move(ctx context.Context, o rolloutOptions, ids []string, stdout io.Writer)
 	if (o.from == "") == (len(ids) == 0) {
 		return errors.New("name the deployments to move, or the build that they run on with --from; not both")
 	}
-	if own := buildID(); own != "" && o.build != own {
-		return fmt.Errorf("this program is build %s; only the program of build %s can say whether a history replays with it", own, o.build)
+	if o.build != o.own {
+		return fmt.Errorf("this program is build %s; only the program of build %s can say whether a history replays with it", o.own, o.build)
 	}
 	if o.from != "" {
 		var err error

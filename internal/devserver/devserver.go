@@ -23,6 +23,8 @@ type Options struct {
 	Port, HTTPPort, UIPort int
 	// Namespaces beside Namespace; tests keep apart with them.
 	Namespaces []string
+	// Settings of the dynamic configuration beside Nestor's, as "key=value".
+	Settings []string
 }
 
 // setting is a value of Temporal's dynamic configuration.
@@ -68,6 +70,9 @@ func Args(o Options) []string {
 	}
 	for _, s := range settings() {
 		args = append(args, "--dynamic-config-value", s.key+"="+s.value)
+	}
+	for _, s := range o.Settings {
+		args = append(args, "--dynamic-config-value", s)
 	}
 	for _, name := range contract.SearchAttributes() {
 		args = append(args, "--search-attribute", name+"=Keyword")

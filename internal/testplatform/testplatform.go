@@ -43,8 +43,15 @@ const temporalTries = 3
 // keep apart in namespaces.
 func StartTemporal(tb testing.TB, namespaces ...string) *Temporal {
 	tb.Helper()
+	return StartTemporalWith(tb, nil, namespaces...)
+}
+
+// StartTemporalWith is StartTemporal with further values of the server's dynamic
+// configuration, each as "key=value".
+func StartTemporalWith(tb testing.TB, settings []string, namespaces ...string) *Temporal {
+	tb.Helper()
 	for try := 1; ; try++ {
-		t, err := startTemporal(tb, namespaces)
+		t, err := startTemporal(tb, settings, namespaces)
 		if err == nil {
 			return t
 		}
@@ -55,12 +62,12 @@ func StartTemporal(tb testing.TB, namespaces ...string) *Temporal {
 	}
 }
 
-func startTemporal(tb testing.TB, namespaces []string) (*Temporal, error) {
+func startTemporal(tb testing.TB, settings, namespaces []string) (*Temporal, error) {
 	tb.Helper()
 	port, httpPort := freePort(tb), freePort(tb)
 	//nolint:gosec,noctx // the repository's own program with numbers and names; it is stopped by Cleanup
 	cmd := exec.Command(parts.Temporal(tb), devserver.Args(devserver.Options{
-		File: filepath.Join(tb.TempDir(), "temporal.db"), Port: port, HTTPPort: httpPort, Namespaces: namespaces,
+		File: filepath.Join(tb.TempDir(), "temporal.db"), Port: port, HTTPPort: httpPort, Namespaces: namespaces, Settings: settings,
 	})...)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output

@@ -4,6 +4,7 @@ package testplatform
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -26,12 +27,14 @@ type WorkerProcess struct {
 	waiting sync.Once
 }
 
-// StartWorkerProcess starts the given nestor-worker program and waits until it
-// serves. It is killed with the test, if it was not before.
-func (p *Platform) StartWorkerProcess(program string) *WorkerProcess {
+// StartWorkerProcess starts the given nestor-worker program, with further
+// variables such as "NESTOR_BUILD_ID=b", and waits until it serves. It is killed
+// with the test, if it was not before.
+func (p *Platform) StartWorkerProcess(program string, env ...string) *WorkerProcess {
 	p.tb.Helper()
 	cmd := exec.Command(program) //nolint:noctx // the test's own build; it is killed by Cleanup
-	cmd.Env = append(os.Environ(),
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(cmd.Env,
 		"NESTOR_DATA="+p.Config.DataDir,
 		"NESTOR_TEMPORAL_ADDRESS="+p.Config.TemporalAddress,
 		"NESTOR_TEMPORAL_NAMESPACE="+p.Config.TemporalNamespace,
@@ -90,8 +93,38 @@ func (w *WorkerProcess) Kill() {
 // Binary builds a command of this repository into a directory of the test.
 func Binary(tb testing.TB, name string) string {
 	tb.Helper()
+	return build(tb, name)
+}
+
+// Variant builds a command as Binary does, but from other contents of some
+// files, which are named from the root of the repository and need not exist
+// there: the next release, say.
+func Variant(tb testing.TB, name string, files map[string]string) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	for file, content := range files {
+		replacement := filepath.Join(dir, fmt.Sprintf("%d.go", len(overlay.Replace)))
+		if err := os.WriteFile(replacement, []byte(content), 0o600); err != nil {
+			tb.Fatal(err)
+		}
+		overlay.Replace[filepath.Join(parts.Root(tb), file)] = replacement
+	}
+	data, err := json.Marshal(overlay)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), data, 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return build(tb, name, "-overlay", filepath.Join(dir, "overlay.json"))
+}
+
+func build(tb testing.TB, name string, flags ...string) string {
+	tb.Helper()
 	path := filepath.Join(tb.TempDir(), name)
-	cmd := exec.CommandContext(tb.Context(), "go", "build", "-o", path, "./cmd/"+name) //nolint:gosec // own command
+	args := append(append([]string{"build"}, flags...), "-o", path, "./cmd/"+name)
+	cmd := exec.CommandContext(tb.Context(), "go", args...) //nolint:gosec // own command
 	cmd.Dir = parts.Root(tb)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		tb.Fatalf("build %s: %v\n%s", name, err, out)

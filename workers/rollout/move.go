@@ -48,19 +48,19 @@ func (m Mover) Check(ctx context.Context, id string) error {
 // at once more afterwards, since it may have gone on in between with the program
 // that it was with: what does not replay then is put back.
 func (m Mover) Move(ctx context.Context, id string) error {
-	serves, err := m.Rollout.serves(ctx, m.BuildID)
-	if err != nil {
-		return err
-	}
-	if !serves {
-		return fmt.Errorf("move %s: no worker of version %s has served workflows; start one before", id, m.BuildID)
-	}
 	execution, err := m.openRun(ctx, id)
 	if err != nil {
 		return err
 	}
 	if err := m.replay(ctx, execution); err != nil {
 		return err
+	}
+	serves, err := m.Rollout.serves(ctx, m.BuildID)
+	if err != nil {
+		return err
+	}
+	if !serves {
+		return fmt.Errorf("move %s: no worker of version %s has served workflows; start one before", id, m.BuildID)
 	}
 	described, err := m.Rollout.client.DescribeWorkflowExecution(ctx, id, execution.RunID)
 	if err != nil {

@@ -161,46 +161,50 @@ func (r *Rollout) staying(build string) string {
 		r.name, build)
 }
 
-// look is how often a version is looked for that has no worker yet.
+// look is how often a version is looked at that does not serve what it should.
 const look = 250 * time.Millisecond
 
-// SetCurrent makes a version the current one, waiting for its workers while the
-// context lasts. It refuses, without force, a version that does not serve every
-// task queue that the present one serves: what is queued there would wait for
-// nobody.
+// SetCurrent makes a version the current one. It refuses, without force, a
+// version that does not serve every task queue that the present one serves:
+// what is queued there would wait for nobody. Temporal learns of a worker's
+// queues one after the other, so that it waits for them while the context lasts.
 func (r *Rollout) SetCurrent(ctx context.Context, build string, force bool) error {
-	if err := r.await(ctx, build); err != nil {
-		return err
-	}
-	_, err := r.handle().SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{
-		BuildID: build, IgnoreMissingTaskQueues: force,
-	})
-	var refused *serviceerror.FailedPrecondition
-	if errors.As(err, &refused) {
-		return fmt.Errorf("version %s was not made the current one: %w; start its workers for every queue that the present version serves (NESTOR_QUEUES), or force it", build, err)
-	}
-	if err != nil {
-		return fmt.Errorf("make version %s the current one: %w", build, err)
-	}
-	return nil
-}
-
-// await waits until a version's workers serve workflows.
-func (r *Rollout) await(ctx context.Context, build string) error {
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
 	for {
-		serves, err := r.serves(ctx, build)
-		if err != nil || serves {
+		notYet, err := r.setCurrent(ctx, build, force)
+		if notYet == nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("no worker of version %s serves workflows (queue %s) so far: %w; start one with NESTOR_WORKER_DEPLOYMENT=%s and NESTOR_BUILD_ID=%s",
-				build, contract.QueueControl, ctx.Err(), r.name, build)
+			return fmt.Errorf("version %s was not made the current one: %w", build, notYet)
 		case <-ticker.C:
 		}
 	}
+}
+
+// setCurrent tries once; notYet is why a later try may do better.
+func (r *Rollout) setCurrent(ctx context.Context, build string, force bool) (notYet, err error) {
+	serves, err := r.serves(ctx, build)
+	if err != nil {
+		return nil, err
+	}
+	if !serves {
+		return fmt.Errorf("no worker of it serves workflows (queue %s); start one with NESTOR_WORKER_DEPLOYMENT=%s and NESTOR_BUILD_ID=%s",
+			contract.QueueControl, r.name, build), nil
+	}
+	_, err = r.handle().SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{
+		BuildID: build, IgnoreMissingTaskQueues: force,
+	})
+	var refused *serviceerror.FailedPrecondition
+	if errors.As(err, &refused) {
+		return fmt.Errorf("%w; start its workers for every queue that the present version serves (NESTOR_QUEUES), or force it", err), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make version %s the current one: %w", build, err)
+	}
+	return nil, nil
 }
 
 // serves says whether a version was ever seen to serve workflows.
