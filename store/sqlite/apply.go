@@ -14,7 +14,7 @@ import (
 
 // statements are those that a write needs, prepared once for its connection.
 type statements struct {
-	savepoint, release, rollbackTo, revision, put, remove, last, sequence, entry *sql.Stmt
+	oldest, savepoint, release, rollbackTo, revision, put, remove, last, sequence, entry *sql.Stmt
 }
 
 func prepareStatements(ctx context.Context, db *sql.DB) (s statements, err error) {
@@ -22,6 +22,7 @@ func prepareStatements(ctx context.Context, db *sql.DB) (s statements, err error
 		statement **sql.Stmt
 		text      string
 	}{
+		{&s.oldest, selectOldest},
 		{&s.savepoint, `SAVEPOINT batch`},
 		{&s.release, `RELEASE batch`},
 		{&s.rollbackTo, `ROLLBACK TO batch`},
@@ -52,6 +53,20 @@ type applier struct {
 	now        func() time.Time
 	// broken is why the transaction as a whole cannot be saved.
 	broken error
+}
+
+// allowed asks, under the lock, whether a program that knows this schema may
+// still write.
+func (a *applier) allowed(schema int) error {
+	var oldest int
+	row := a.tx.StmtContext(context.Background(), a.statements.oldest).QueryRowContext(context.Background())
+	if err := row.Scan(&oldest); err != nil {
+		return fmt.Errorf("read the schema that the file asks for: %w", err)
+	}
+	if oldest > schema {
+		return outdated(oldest, schema)
+	}
+	return nil
 }
 
 // batch applies b or leaves no trace of it.

@@ -20,18 +20,17 @@ const (
 	selectFrom       = selectRange + `sort >= ? AND sort < ? ORDER BY sort LIMIT ?`
 	selectAfter      = selectRange + `sort > ? AND sort < ? ORDER BY sort LIMIT ?`
 	selectDescending = selectRange + `sort >= ? AND sort < ? ORDER BY sort DESC LIMIT ?`
-
-	selectVersion = `SELECT max(version) FROM schema_version`
 )
 
 // reader serves reads from a pool of connections.
 type reader struct {
 	db                           *sql.DB
+	schema                       int // that this program knows
 	one, from, after, descending *sql.Stmt
 }
 
-func newReader(ctx context.Context, db *sql.DB) (*reader, error) {
-	r := &reader{db: db}
+func newReader(ctx context.Context, db *sql.DB, schema int) (*reader, error) {
+	r := &reader{db: db, schema: schema}
 	for _, s := range []struct {
 		statement **sql.Stmt
 		text      string
@@ -51,10 +50,14 @@ func newReader(ctx context.Context, db *sql.DB) (*reader, error) {
 func (r *reader) close() error { return r.db.Close() }
 
 func (r *reader) ping(ctx context.Context) error {
-	var version sql.NullInt64
-	return whileBusy(ctx, func() error {
-		return r.db.QueryRowContext(ctx, selectVersion).Scan(&version)
+	var oldest int
+	err := whileBusy(ctx, func() error {
+		return r.db.QueryRowContext(ctx, selectOldest).Scan(&oldest)
 	})
+	if err == nil && oldest > r.schema {
+		err = outdated(oldest, r.schema)
+	}
+	return err
 }
 
 func (r *reader) get(ctx context.Context, key store.Key) (store.Document, error) {

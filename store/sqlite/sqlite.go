@@ -19,6 +19,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -48,6 +49,7 @@ type options struct {
 	clock       func() time.Time
 	readers     int
 	busyTimeout time.Duration
+	migrations  fs.FS
 }
 
 // Option changes how Open works.
@@ -74,13 +76,16 @@ func WithBusyTimeout(d time.Duration) Option {
 
 // Open opens the store in the file at path, making the file (mode 0600), its
 // directory (mode 0700) and its tables where they are missing, and bringing an
-// older schema up to date. It refuses a file that some other program made and
-// one that a newer Nestor has changed. The context bounds Open alone.
+// older schema up to date, while other processes go on using the file. It refuses
+// a file that some other program made and, with ErrOutdated, one that a newer
+// Nestor has changed so that this one cannot work beside it; a newer schema
+// alone is none. The context bounds Open alone.
 func Open(ctx context.Context, path string, opts ...Option) (*Store, error) {
 	o := options{
 		clock:       time.Now,
 		readers:     max(4, 2*runtime.GOMAXPROCS(0)),
 		busyTimeout: 5 * time.Second,
+		migrations:  migrationFiles,
 	}
 	for _, opt := range opts {
 		opt(&o)
@@ -103,6 +108,10 @@ func open(ctx context.Context, path string, o options) (_ *Store, err error) {
 	if err := createFile(file); err != nil {
 		return nil, err
 	}
+	steps, err := readSteps(o.migrations)
+	if err != nil {
+		return nil, err
+	}
 	writeDB, err := connect(writeSettings(file, o))
 	if err != nil {
 		return nil, err
@@ -113,10 +122,10 @@ func open(ctx context.Context, path string, o options) (_ *Store, err error) {
 		}
 	}()
 	writeDB.SetMaxOpenConns(1)
-	if err := prepareFile(ctx, writeDB, o.clock); err != nil {
+	if err := prepareFile(ctx, writeDB, steps, o.clock); err != nil {
 		return nil, err
 	}
-	writes, err := newWriter(ctx, writeDB, o.clock)
+	writes, err := newWriter(ctx, writeDB, len(steps), o.clock)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +140,7 @@ func open(ctx context.Context, path string, o options) (_ *Store, err error) {
 	}
 	readDB.SetMaxOpenConns(o.readers)
 	readDB.SetMaxIdleConns(o.readers)
-	reads, err := newReader(ctx, readDB)
+	reads, err := newReader(ctx, readDB, len(steps))
 	if err != nil {
 		return nil, errors.Join(err, readDB.Close())
 	}
@@ -191,7 +200,8 @@ func (s *Store) Query(ctx context.Context, q store.Query) (store.Page, error) {
 // Write implements store.Store. When it returns without an error, the batch is
 // on disk. When the context ends before the batch had its turn, nothing was
 // written and the context's error is returned; once it has its turn, Write
-// finishes it, which takes no longer than a commit.
+// finishes it, which takes no longer than a commit. It is ErrOutdated when the
+// schema has gone on without this program since it was opened.
 func (s *Store) Write(ctx context.Context, b store.Batch) (store.Result, error) {
 	if err := store.ValidateBatch(b); err != nil {
 		return store.Result{}, fmt.Errorf("write: %w", err)
@@ -204,7 +214,7 @@ func (s *Store) Write(ctx context.Context, b store.Batch) (store.Result, error) 
 }
 
 // Ping implements store.Store: it reads through the pool and fails when the
-// file is gone, replaced or unreadable.
+// file is gone, replaced or unreadable, or this program has become ErrOutdated.
 func (s *Store) Ping(ctx context.Context) error {
 	if err := s.reads.ping(ctx); err != nil {
 		return fmt.Errorf("store %s does not answer: %w", s.path, s.explain(err))

@@ -126,7 +126,7 @@ func TestOpenRefuses(t *testing.T) {
 			},
 			want: "another program", reason: "it is marked as another's",
 		},
-		"a newer schema": {
+		"a schema that is too new": {
 			prepare: func(t *testing.T, path string) {
 				t.Helper()
 				s, err := sqlite.Open(t.Context(), path)
@@ -136,9 +136,9 @@ func TestOpenRefuses(t *testing.T) {
 				if err := s.Close(); err != nil {
 					t.Fatal(err)
 				}
-				run(t, raw(t, path), "INSERT INTO schema_version VALUES (1000, 'future', 0)")
+				run(t, raw(t, path), "PRAGMA user_version = 1000")
 			},
-			want: "newer nestor", reason: "an older program would break it",
+			want: "a newer nestor that this one cannot work beside", reason: "an older program would break it",
 		},
 		"no database": {
 			prepare: func(t *testing.T, path string) {

@@ -20,6 +20,7 @@ const maxGroup = 64
 // own, and are committed together.
 type writer struct {
 	db         *sql.DB
+	schema     int // that this program knows
 	now        func() time.Time
 	statements statements
 
@@ -41,9 +42,9 @@ type answer struct {
 	err    error
 }
 
-func newWriter(ctx context.Context, db *sql.DB, now func() time.Time) (*writer, error) {
+func newWriter(ctx context.Context, db *sql.DB, schema int, now func() time.Time) (*writer, error) {
 	w := &writer{
-		db: db, now: now,
+		db: db, schema: schema, now: now,
 		queue: make(chan *request), // unbuffered: what was not taken was not begun
 		done:  make(chan struct{}),
 	}
@@ -111,6 +112,10 @@ func (w *writer) group(first *request) {
 	}
 	defer release()
 	a := applier{tx: tx, statements: w.statements, now: w.now}
+	if err := a.allowed(w.schema); err != nil {
+		first.answer <- answer{err: rollback(tx, err)}
+		return
+	}
 	var taken []*request
 	var answers []answer
 	for r := first; r != nil; r = w.next(len(taken)) {
