@@ -182,12 +182,12 @@ func splitRoles(u upgrade) {
 	engine.Kill()
 
 	u.StartWorkerProcess(u.released, "NESTOR_WORKER_DEPLOYMENT=engines", "NESTOR_BUILD_ID=e")
-	temporal := exec.CommandContext(u.t.Context(), parts.Temporal(u.t), "worker", "deployment", "set-current-version", //nolint:gosec // the repository's own program
-		"--address", u.Config.TemporalAddress, "--namespace", u.Config.TemporalNamespace,
-		"--deployment-name", "engines", "--build-id", "e", "--yes")
 	u.eventually("the engine's version to be there", func() error {
-		again := exec.CommandContext(u.t.Context(), temporal.Path, temporal.Args[1:]...) //nolint:gosec // the same
-		if out, err := again.CombinedOutput(); err != nil {
+		// The control queue is not its own, so that nestor-worker would wait for it.
+		temporal := exec.CommandContext(u.t.Context(), parts.Temporal(u.t), "worker", "deployment", "set-current-version",
+			"--address", u.Config.TemporalAddress, "--namespace", u.Config.TemporalNamespace,
+			"--deployment-name", "engines", "--build-id", "e", "--yes")
+		if out, err := temporal.CombinedOutput(); err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 		return nil
@@ -228,7 +228,7 @@ func (u upgrade) setCurrent(program, build string) {
 // run one of the program's commands as a version's.
 func (u upgrade) run(program, build string, env []string, args ...string) (string, error) {
 	u.t.Helper()
-	cmd := exec.CommandContext(u.t.Context(), program, args...) //nolint:gosec // the test's own build
+	cmd := exec.CommandContext(u.t.Context(), program, args...)
 	cmd.Env = append(append(os.Environ(), env...),
 		"NESTOR_WORKER_DEPLOYMENT=nestor", "NESTOR_BUILD_ID="+build,
 		"NESTOR_TEMPORAL_ADDRESS="+u.Config.TemporalAddress, "NESTOR_TEMPORAL_NAMESPACE="+u.Config.TemporalNamespace)

@@ -102,7 +102,9 @@ func Binary(tb testing.TB, name string) string {
 func Variant(tb testing.TB, name string, files map[string]string) string {
 	tb.Helper()
 	dir := tb.TempDir()
-	overlay := struct{ Replace map[string]string }{map[string]string{}}
+	overlay := struct {
+		Replace map[string]string `json:"Replace"` //nolint:tagliatelle // cmd/go's word
+	}{map[string]string{}}
 	for file, content := range files {
 		replacement := filepath.Join(dir, fmt.Sprintf("%d.go", len(overlay.Replace)))
 		if err := os.WriteFile(replacement, []byte(content), 0o600); err != nil {

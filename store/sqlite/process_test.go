@@ -25,6 +25,10 @@ import (
 // childEnv makes the test binary a process that writes to the file it names.
 const childEnv = "NESTOR_SQLITE_TEST_CHILD"
 
+// migrationsEnv names the directory with the schema of the child's release, if
+// it is of another one.
+const migrationsEnv = "NESTOR_SQLITE_TEST_MIGRATIONS"
+
 func TestMain(m *testing.M) {
 	path := os.Getenv(childEnv)
 	if path == "" {
@@ -44,7 +48,11 @@ func child(path, name, writes string, acknowledged io.Writer) error {
 		return err
 	}
 	ctx := context.Background()
-	s, err := sqlite.Open(ctx, path)
+	var opts []sqlite.Option
+	if dir := os.Getenv(migrationsEnv); dir != "" {
+		opts = append(opts, sqlite.WithMigrations(os.DirFS(dir)))
+	}
+	s, err := sqlite.Open(ctx, path, opts...)
 	if err != nil {
 		return err
 	}
