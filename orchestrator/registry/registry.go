@@ -64,7 +64,13 @@ func (r *Registry) readOrZero(ctx context.Context, key store.Key, what string, v
 	return revision, err
 }
 
+// write writes the operations in one transaction. Every record is written by it,
+// and keeps what a newer program has added to it.
 func (r *Registry) write(ctx context.Context, p store.Principal, ops ...store.Op) (store.Result, error) {
+	ops, err := r.keepUnknown(ctx, ops)
+	if err != nil {
+		return store.Result{}, err
+	}
 	return r.store.Write(ctx, store.Batch{Principal: p, Ops: ops})
 }
 
