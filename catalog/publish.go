@@ -186,6 +186,24 @@ func (s *Service) Deprecate(ctx context.Context, principal store.Principal, name
 	return Published{}, fmt.Errorf("deprecate %s@%s: %w, %d times in a row; try again", name, version, store.ErrConflict, maxAttempts)
 }
 
+// withDeprecation changes one member of a version's document and nothing else:
+// the rest is what the digest is of, and a newer program may have written more
+// there than this one knows.
+func (s *Service) withDeprecation(ctx context.Context, key store.Key, message string) (json.RawMessage, error) {
+	document, err := s.store.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	var members map[string]json.RawMessage
+	if err := document.Decode(&members); err != nil {
+		return nil, err
+	}
+	if members["deprecated"], err = json.Marshal(message); err != nil {
+		return nil, err
+	}
+	return json.Marshal(members)
+}
+
 func (s *Service) deprecate(ctx context.Context, principal store.Principal, p Published, message string) (Published, error) {
 	m := p.Definition.Metadata
 	p, revision, err := s.read(ctx, versionKey(m.Name, m.Version))
@@ -193,7 +211,7 @@ func (s *Service) deprecate(ctx context.Context, principal store.Principal, p Pu
 		return p, err
 	}
 	p.Deprecated = message
-	version, errVersion := json.Marshal(p)
+	version, errVersion := s.withDeprecation(ctx, versionKey(m.Name, m.Version), message)
 	event, errEvent := json.Marshal(eventData{Type: EventDeprecated, Name: m.Name, Version: m.Version, Digest: p.Digest, Message: message})
 	if err := errors.Join(errVersion, errEvent); err != nil {
 		return Published{}, fmt.Errorf("deprecate %s: %w", p.Definition.Ref(), err)

@@ -32,8 +32,8 @@ func VersioningFromEnv(getenv func(string) string, build string) (Versioning, er
 		return Versioning{}, nil
 	}
 	var errs []error
-	if strings.ContainsAny(v.Deployment, ".:") || strings.HasPrefix(v.Deployment, "__") || len(v.Deployment) > maxVersioningName {
-		errs = append(errs, fmt.Errorf("NESTOR_WORKER_DEPLOYMENT: %q is no name of a worker deployment; use at most %d bytes without '.' and ':' that do not begin with \"__\"",
+	if strings.ContainsAny(v.Deployment, ".:'\n") || strings.HasPrefix(v.Deployment, "__") || len(v.Deployment) > maxVersioningName {
+		errs = append(errs, fmt.Errorf("NESTOR_WORKER_DEPLOYMENT: %q is no name of a worker deployment; use at most %d bytes without '.', ':' and quotes that do not begin with \"__\"",
 			v.Deployment, maxVersioningName))
 	}
 	switch {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,14 +22,27 @@ import (
 // recorded from the code of that release by `go test ./internal/e2e -record`.
 func histories(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob("testdata/history/*/*.json")
+	releases, err := os.ReadDir("testdata/history")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) == 0 {
+	if len(releases) == 0 {
 		t.Fatal("there is no recorded history; without one a replay proves nothing")
 	}
-	return files
+	var all []string
+	for _, release := range releases {
+		files, err := filepath.Glob(filepath.Join("testdata/history", release.Name(), "*.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range []string{"application-", "deployment-", "plan-"} {
+			if !slices.ContainsFunc(files, func(file string) bool { return strings.HasPrefix(filepath.Base(file), kind) }) {
+				t.Fatalf("%s holds no history whose name begins with %q; a replay of it proves too little", release.Name(), kind)
+			}
+		}
+		all = append(all, files...)
+	}
+	return all
 }
 
 // silent keeps the replayer's own words out of the tests' output.
