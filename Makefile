@@ -34,6 +34,13 @@ setup: ## Fetch modules and build every pinned tool (once, minutes)
 build: ## Build nestor, nestor-api and nestor-worker into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
+.PHONY: histories
+histories: ## Record the workflow histories of RELEASE (v0.1.0) anew and replay them
+	@[[ "$(RELEASE)" == v* ]] || { echo "name the release: make histories RELEASE=v0.1.0"; exit 2; }
+	rm -f workflows/testdata/history/$(RELEASE)/*.json
+	go test -count=1 -timeout=15m -parallel=8 -skip='TestUpgrade|TestWorkerKilled' ./internal/e2e -record $(RELEASE)
+	go test -count=1 -run=Replay ./workflows
+
 .PHONY: tools
 tools: ## Build the pinned tools that bin/ lacks
 	tools/build

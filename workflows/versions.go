@@ -37,7 +37,7 @@ import "go.temporal.io/sdk/workflow"
 //     has recorded histories without the change. Then the folder of that release
 //     goes from testdata/history, too.
 //   - The histories of a release are recorded when it is made, by
-//     `go test ./internal/e2e -record <release>`, and never again afterwards.
+//     `make histories RELEASE=…`, and never again afterwards.
 //
 // No change is guarded so far: 0.1.0 is the first release.
 
