@@ -37,7 +37,10 @@ func (s *Steps) adopt(ctx context.Context, j *job) (commit registry.Commit, res 
 	if err != nil {
 		return commit, res, err
 	}
-	if err := s.intendAdoption(ctx, j, req, inputs); err != nil {
+	if commit.Claims, err = s.claims(j, req, &source); err != nil {
+		return commit, res, err
+	}
+	if err := s.intendAdoption(ctx, j, req, inputs, commit.Claims); err != nil {
 		return commit, res, err
 	}
 	j.log.sayf("adopting %s into %s", describeSource(adoption, source), j.in.Node)
@@ -144,7 +147,9 @@ func (s *Steps) untaken(ctx context.Context, d orchestrator.Deployment, in contr
 // intendAdoption records what is about to be adopted, and whether a rollback
 // may let go of it: there was nothing before, or only what an adoption that did
 // not succeed has left.
-func (s *Steps) intendAdoption(ctx context.Context, j *job, req engine.Request, inputs []registry.OutputValue) error {
+func (s *Steps) intendAdoption(
+	ctx context.Context, j *job, req engine.Request, inputs []registry.OutputValue, claims []orchestrator.Claim,
+) error {
 	ours := j.attempt.Run.Created || j.attempt.Head != nil && j.attempt.Head.Adopting
 	if !ours {
 		var err error
@@ -153,7 +158,7 @@ func (s *Steps) intendAdoption(ctx context.Context, j *job, req engine.Request, 
 		}
 	}
 	return s.Registry.Intend(ctx, &j.attempt, registry.Intent{
-		Created: ours, Adopting: ours, Graph: j.in.GraphDigest, Inputs: inputs,
+		Created: ours, Adopting: ours, Graph: j.in.GraphDigest, Inputs: inputs, Claims: claims,
 	})
 }
 

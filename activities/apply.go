@@ -41,6 +41,14 @@ func (s *Steps) apply(
 	if err != nil {
 		return commit, contract.StepResult{}, err
 	}
+	if err := s.sameState(ctx, j, preview.State); err != nil {
+		return commit, contract.StepResult{}, err
+	}
+	claims, err := s.claims(j, req, nil)
+	if err != nil {
+		return commit, contract.StepResult{}, err
+	}
+	commit.Claims = claims
 	commit.Changed = !preview.Empty()
 	commit.Counts = orchestrator.CountChanges(preview.Changes)
 	if commit.ChangeDigest, err = canonical.Digest(preview.Changes); err != nil {
@@ -55,7 +63,7 @@ func (s *Steps) apply(
 	if commit.Changed {
 		intent := registry.Intent{
 			Created: created, Counts: commit.Counts, ChangeDigest: commit.ChangeDigest,
-			Graph: j.in.GraphDigest, Inputs: inputs,
+			Graph: j.in.GraphDigest, Inputs: inputs, Claims: claims,
 		}
 		if err := s.Registry.Intend(ctx, &j.attempt, intent); err != nil {
 			return commit, contract.StepResult{}, err

@@ -22,6 +22,7 @@ var _ engine.Engine = (*tiny)(nil)
 type tiny struct {
 	mu       sync.Mutex
 	made     map[string]map[string]any
+	states   map[string]engine.State
 	calls    []string // verbs, without Version
 	requests []engine.Request
 
@@ -37,6 +38,7 @@ type tiny struct {
 func newTiny() *tiny {
 	return &tiny{
 		made:    map[string]map[string]any{},
+		states:  map[string]engine.State{},
 		during:  func(context.Context, string) error { return nil },
 		outputs: map[string]any{"endpoint": "db.example", "port": float64(5432), "token": canary, "url": "http://app"},
 	}
@@ -67,11 +69,17 @@ func (e *tiny) Observe(ctx context.Context, req engine.Request) (engine.Observat
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	_, exists := e.made[req.Address]
-	return engine.Observation{Exists: exists}, nil
+	state := e.states[req.Address]
+	return engine.Observation{Exists: exists, Lineage: state.Lineage, Serial: state.Serial}, nil
 }
 
 // Preview implements engine.Engine.
-func (e *tiny) Preview(ctx context.Context, req engine.Request) (engine.Preview, error) {
+func (e *tiny) Preview(ctx context.Context, req engine.Request) (p engine.Preview, err error) {
+	defer func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		p.State = e.states[req.Address]
+	}()
 	if err := e.begin(ctx, "preview", req); err != nil {
 		return engine.Preview{}, err
 	}
@@ -118,7 +126,9 @@ func (e *tiny) Apply(ctx context.Context, req engine.Request, _ engine.Preview) 
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.made[req.Address] = maps.Clone(req.Inputs)
-	return engine.Result{Outputs: maps.Clone(e.outputs), Serial: int64(len(e.calls)), Lineage: "tiny"}, nil
+	state := engine.State{Lineage: "tiny", Serial: e.states[req.Address].Serial + 1}
+	e.states[req.Address] = state
+	return engine.Result{Outputs: maps.Clone(e.outputs), Serial: state.Serial, Lineage: state.Lineage}, nil
 }
 
 // Destroy implements engine.Engine.
@@ -129,6 +139,7 @@ func (e *tiny) Destroy(ctx context.Context, req engine.Request) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.made, req.Address)
+	delete(e.states, req.Address)
 	return nil
 }
 

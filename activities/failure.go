@@ -57,6 +57,9 @@ func nodeError(err error) *orchestrator.NodeError {
 			Resource: failed.Resource, Message: failed.Message,
 		}
 	}
+	if ne := fenceError(err); ne != nil {
+		return ne
+	}
 	var unapproved *notApprovedError
 	if errors.As(err, &unapproved) {
 		return &orchestrator.NodeError{Class: contract.ErrorNotApproved, Message: unapproved.message}

@@ -122,7 +122,11 @@ func (s *Steps) preview(
 	if err != nil {
 		return engine.Preview{}, err
 	}
-	return s.Engine.Preview(ctx, req)
+	p, err := s.Engine.Preview(ctx, req)
+	if err == nil {
+		_, err = s.compareState(head, p.State)
+	}
+	return p, err
 }
 
 // plannedInputs renders what can be known before the deployment.

@@ -40,6 +40,9 @@ func (s *Steps) destroy(ctx context.Context, j *job) (commit registry.Commit, re
 		return registry.Commit{}, contract.StepResult{}, err
 	}
 	req.Destroy = true
+	if err := s.intendRemoval(ctx, j, req); err != nil {
+		return registry.Commit{}, contract.StepResult{}, err
+	}
 	if err := s.Engine.Destroy(ctx, req); err != nil {
 		return registry.Commit{Changed: true}, contract.StepResult{}, err
 	}
@@ -58,6 +61,9 @@ func (s *Steps) observe(ctx context.Context, j *job) (registry.Commit, contract.
 	}
 	seen, err := s.Engine.Observe(ctx, req)
 	if err != nil {
+		return registry.Commit{}, contract.StepResult{}, err
+	}
+	if err := s.sameState(ctx, j, seen.State()); err != nil {
 		return registry.Commit{}, contract.StepResult{}, err
 	}
 	run := j.attempt.Run

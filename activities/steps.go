@@ -49,8 +49,12 @@ type Steps struct {
 	Beat time.Duration
 	// Host and process that act, for the run's record.
 	Lease orchestrator.Lease
+	// LeaseTTL is how long the store may be out of reach before a step stops its
+	// engine; 0 means registry.LeaseTTL.
+	LeaseTTL time.Duration
 
-	graphs graphCache
+	graphs  graphCache
+	blocked blockedOnce
 }
 
 // Register makes the activities known to a worker.
@@ -81,10 +85,15 @@ func (s *Steps) RunStep(ctx context.Context, in contract.StepInput) (contract.St
 	if errors.Is(err, errTaken) && in.Action == orchestrator.StepForget {
 		return contract.StepResult{Status: orchestrator.NodeReverted}, nil // nothing of it is this deployment's
 	}
+	if blocked := (*heldError)(nil); errors.As(err, &blocked) {
+		return contract.StepResult{}, s.waitForProof(ctx, in, blocked)
+	}
 	if err != nil {
 		return contract.StepResult{}, toTemporal(err)
 	}
-	commit, res, err := s.act(ctx, j)
+	held := s.hold(ctx, j)
+	commit, res, err := s.act(held.ctx, j)
+	held.release(j)
 	if lost := j.log.close(); lost != nil {
 		activity.GetLogger(ctx).Error("a part of the engine's log could not be stored", "node", in.Node, "error", lost)
 	}
@@ -92,12 +101,9 @@ func (s *Steps) RunStep(ctx context.Context, in contract.StepInput) (contract.St
 	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	if err != nil {
-		return res, s.fail(recording, j, commit, err)
+		return res, s.fail(recording, j, commit, held.explain(err))
 	}
-	if err := s.Registry.Commit(recording, j.attempt, commit); err != nil {
-		return res, stepFailure(err, *nodeError(err), 1)
-	}
-	return res, nil
+	return res, s.commit(recording, j, commit)
 }
 
 // recordTimeout bounds the commit of a step that was canceled.
@@ -131,12 +137,12 @@ func (s *Steps) open(ctx context.Context, in contract.StepInput) (*job, error) {
 		Deployment: in.Deployment, Node: in.Node, Action: in.Action,
 		Attempt: activity.GetInfo(ctx).Attempt, Lease: &s.Lease,
 	}
-	attempt, err := s.Registry.Begin(ctx, principal(s.Engine), d.Scope, run, orchestrator.NodeHead{
+	attempt, err := s.Registry.BeginAfter(ctx, principal(s.Engine), d.Scope, run, orchestrator.NodeHead{
 		Engine: node.Engine, EngineVersion: version,
 		Address: address(d.Scope, in.Node), Backend: environment.Spec.StateOf(node.Engine),
 		Definition: node.Definition, Version: node.Version, DefinitionDigest: node.DefinitionDigest,
 		GraphDigest: in.GraphDigest, InputDigest: node.InputDigest,
-	})
+	}, s.proof)
 	if err != nil {
 		return nil, err
 	}
@@ -187,6 +193,9 @@ func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) 
 	if c.Status == orchestrator.NodeUncertain && stopping(ctx) {
 		ne.Retryable, ne.Message = true, "the worker stopped; the step goes on with another"
 		failure = temporal.NewApplicationError(ne.Message, errorStopped)
+	} else if lost := (*lostError)(nil); errors.As(err, &lost) {
+		c.Status = orchestrator.NodeUncertain
+		failure = temporal.NewApplicationError(ne.Message, errorStopped)
 	} else {
 		j.attempt.Run.Failures++
 		failure = stepFailure(err, *ne, j.attempt.Run.Failures)
@@ -198,10 +207,11 @@ func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) 
 		head.Status, head.Error, head.StateRef = c.Status, ne, cmp.Or(j.stateRef, head.StateRef)
 		c.Head = &head
 	}
-	if commitErr := s.Registry.Commit(ctx, j.attempt, c); commitErr != nil {
-		return stepFailure(commitErr, *nodeError(commitErr), 1)
+	lost := (*lostError)(nil)
+	if commitErr := s.commit(ctx, j, c); commitErr != nil && !errors.As(err, &lost) {
+		return commitErr
 	}
-	return failure
+	return failure // with a lost lease another attempt follows, whoever owns the node now
 }
 
 // pause records a step that waits for a decision. It has changed nothing: the
@@ -219,8 +229,8 @@ func (s *Steps) pause(ctx context.Context, j *job, digest string, ne orchestrato
 		}
 		c.Head = &head
 	}
-	if commitErr := s.Registry.Commit(ctx, j.attempt, c); commitErr != nil {
-		return stepFailure(commitErr, *nodeError(commitErr), 1)
+	if err := s.commit(ctx, j, c); err != nil {
+		return err
 	}
 	return stepFailure(err, ne, 1)
 }

@@ -54,6 +54,12 @@ type NodeHead struct {
 	// Adopting says that Intended was an adoption, which brought the node's
 	// state along and has not succeeded (yet).
 	Adopting bool `json:"adopting,omitempty"`
+	// Removing says that an engine was asked to destroy it, and that nothing has
+	// made it whole since: a state that is gone is then no lost one.
+	Removing bool `json:"removing,omitempty"`
+	// Claims are what the node owns, as keys of the claims that no second node
+	// can make.
+	Claims []Claim `json:"claims,omitempty"`
 	// LastDeployment that acted on it.
 	LastDeployment string `json:"lastDeployment"`
 	// Fence grows by one with each attempt to act; a write by an older fence
@@ -137,6 +143,14 @@ const (
 	EventNodeDone  EventType = "node.finished" // Data: {"action","status","changed","counts","error"}
 	EventNodeRetry EventType = "node.retrying"
 	EventNodePause EventType = "node.paused"
+	// EventNodeMoved: somebody wrote the node's state since its last step.
+	EventNodeMoved EventType = "node.state_moved" // Data: {"from","to","lineage"}
+	// EventNodeLocked: another attempt may still be at work on the node.
+	EventNodeLocked EventType = "node.locked" // Data: {"host","pid","since","heard","message"}
+	// EventNodeUnlocked: a person stated that the attempt at work is dead.
+	EventNodeUnlocked EventType = "node.unlocked" // Data: {"host","pid","since","heard","reason"}
+	// EventNodeForgotten: a person stated that nothing recorded of it holds.
+	EventNodeForgotten EventType = "node.forgotten" // Data: {"lineage","serial","reason"}
 )
 
 // Event is one entry of a deployment's stream. Sequence is the stream's, from

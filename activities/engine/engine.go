@@ -145,7 +145,23 @@ type Preview struct {
 	// Token is the engine's own handle to the prepared change (such as a plan
 	// file's path). It is valid only in the same workspace and attempt.
 	Token string
+	// State is what the preview was made on; the zero State is that of a node
+	// that has none.
+	State State
 }
+
+// State identifies a state that was read, where the engine has such a thing.
+// A zero Lineage says that there was none to read, or that it bears no name.
+type State struct {
+	// Lineage names the state as long as it is the same one: it is never given
+	// to a second.
+	Lineage string
+	// Serial grows with each write of the state.
+	Serial int64
+}
+
+// State is what was read.
+func (o Observation) State() State { return State{Lineage: o.Lineage, Serial: o.Serial} }
 
 // Empty says that nothing would change.
 func (p Preview) Empty() bool { return len(p.Changes) == 0 }
@@ -168,6 +184,21 @@ type Adopter interface {
 	// Forget drops the node's state, and what Adopt took over with it, without
 	// changing a resource. Forgetting what is not there succeeds.
 	Forget(ctx context.Context, req Request) error
+}
+
+// Claimer is an engine that can name what a node owns alone.
+type Claimer interface {
+	// Claims names what the request's identities stand for and, with a source,
+	// what is adopted. Equal names of one engine are one thing. It asks nobody.
+	Claims(req Request, source *Source) ([]ClaimName, error)
+}
+
+// ClaimName is a thing that one node alone can own.
+type ClaimName struct {
+	Name string
+	// Everywhere says that the name is unique on earth, such as a lineage; any
+	// other counts where the environment's credentials and region lead.
+	Everywhere bool
 }
 
 // Source is what Adopt takes over.

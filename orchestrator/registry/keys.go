@@ -22,6 +22,8 @@ import (
 //	open/<team>/<application>    <environment>/<n>           indexRecord, while the deployment is not over
 //	runs/<deployment>            <node>                      NodeRun
 //	fences/<scope>               <node>                      fenceRecord; its revision is the fence
+//	leases/<scope>               <node>                      Tenure of a step that takes longer
+//	claims/<engine>              <key>                       claimRecord
 //	heads/<scope>                <node>                      NodeHead
 //	values/<scope>               <node>/inputs | outputs     valuesRecord
 //	events/<deployment>          stream of Event
@@ -78,6 +80,18 @@ func runKey(deployment, node string) store.Key {
 func fenceKey(s orchestrator.Scope, node string) store.Key {
 	return store.Key{Partition: "fences/" + s.String(), Sort: node}
 }
+
+func leaseKey(s orchestrator.Scope, node string) store.Key {
+	return store.Key{Partition: leasePartition(s), Sort: node}
+}
+
+func leasePartition(s orchestrator.Scope) string { return "leases/" + s.String() }
+
+func claimKey(c orchestrator.Claim) store.Key {
+	return store.Key{Partition: claimPartition + c.Engine, Sort: c.Key}
+}
+
+const claimPartition = "claims/"
 
 func headKey(s orchestrator.Scope, node string) store.Key {
 	return store.Key{Partition: "heads/" + s.String(), Sort: node}

@@ -32,8 +32,16 @@ type Attempt struct {
 	Interrupted bool
 	// Intended is the graph that this attempt, or an earlier one that has not
 	// succeeded, has recorded an intent for.
-	Intended  string
-	Adopting  bool // see orchestrator.NodeHead
+	Intended string
+	Adopting bool // see orchestrator.NodeHead
+	Removing bool // likewise
+	// Before is the attempt that was at work when this one began and is over by
+	// its Proof; nil where there was none.
+	Before *orchestrator.Tenure
+	// Held says that a lease was written for the attempt, which its end removes.
+	Held bool
+	// Claims that the head holds, or will hold once the step commits.
+	Claims    []orchestrator.Claim
 	principal string
 }
 
@@ -44,14 +52,26 @@ type Attempt struct {
 // head is what a new head shall say; of an existing head only the status is
 // changed. Failures, Created, BeforeRef, Changed and Replaced of the run are
 // taken from earlier attempts of the same step.
+//
+// It takes the word of whoever asks that no earlier attempt is at work;
+// BeginAfter wants proof.
 func (r *Registry) Begin(
 	ctx context.Context, principal string, scope orchestrator.Scope,
 	run orchestrator.NodeRun, head orchestrator.NodeHead,
 ) (Attempt, error) {
+	return r.BeginAfter(ctx, principal, scope, run, head, nil)
+}
+
+// BeginAfter is Begin where an attempt that began and did not end is over by
+// proof. Without proof its error is returned, and nothing is written.
+func (r *Registry) BeginAfter(
+	ctx context.Context, principal string, scope orchestrator.Scope,
+	run orchestrator.NodeRun, head orchestrator.NodeHead, proof Proof,
+) (Attempt, error) {
 	var a Attempt
 	err := retry(ctx, func() error {
 		var err error
-		a, err = r.begin(ctx, principal, scope, run, head)
+		a, err = r.begin(ctx, principal, scope, run, head, proof)
 		return err
 	})
 	if err != nil {
@@ -62,7 +82,7 @@ func (r *Registry) Begin(
 
 func (r *Registry) begin(
 	ctx context.Context, principal string, scope orchestrator.Scope,
-	run orchestrator.NodeRun, head orchestrator.NodeHead,
+	run orchestrator.NodeRun, head orchestrator.NodeHead, proof Proof,
 ) (Attempt, error) {
 	a := Attempt{Scope: scope, principal: principal}
 	var fence fenceRecord
@@ -80,7 +100,11 @@ func (r *Registry) begin(
 			return a, err
 		}
 		before.Revision = a.HeadRevision
+		if err := r.proven(ctx, &a, before, proof); err != nil {
+			return a, err
+		}
 		a.Head, a.Intended, a.Adopting = &before, before.Intended, before.Adopting
+		a.Removing, a.Claims = before.Removing, before.Claims
 		a.Interrupted = before.Status == orchestrator.NodeRunning || before.Status == orchestrator.NodeUncertain
 		run.BeforeRef = before.GraphDigest
 		head = before
@@ -163,12 +187,19 @@ type Intent struct {
 	// Graph and Inputs that are applied.
 	Graph  string
 	Inputs []OutputValue
+	// Claims that the node makes, beside those that it has.
+	Claims []orchestrator.Claim
 }
 
 // Intend records what an engine is about to do, before it does it. Whatever
 // happens then, the rollback knows what was made, what was replaced, and with
 // which inputs it can be destroyed. Like Commit it fails with ErrFenced.
+// Where another node has one of the claims it fails with *ClaimedError.
 func (r *Registry) Intend(ctx context.Context, a *Attempt, in Intent) error {
+	return retryClaims(ctx, func() error { return r.intend(ctx, a, in) })
+}
+
+func (r *Registry) intend(ctx context.Context, a *Attempt, in Intent) error {
 	run := a.Run
 	run.Created = run.Created || in.Created
 	run.Replaced = run.Replaced || in.Counts.Replace > 0
@@ -180,6 +211,10 @@ func (r *Registry) Intend(ctx context.Context, a *Attempt, in Intent) error {
 	}
 	head.Intended, head.Adopting = in.Graph, in.Adopting
 	b := r.batch(a.principal)
+	var err error
+	if head.Claims, err = r.claim(ctx, b, *a, in.Claims); err != nil {
+		return err
+	}
 	b.check(fenceKey(a.Scope, run.Node), run.Fence)
 	b.put(runKey(run.Deployment, run.Node), run)
 	b.put(headKey(a.Scope, run.Node), head)
@@ -189,14 +224,14 @@ func (r *Registry) Intend(ctx context.Context, a *Attempt, in Intent) error {
 	if err := b.fenced(ctx, run); err != nil {
 		return fmt.Errorf("record the intent of %s of %s: %w", run.Action, run.Node, err)
 	}
-	a.Run, a.Intended, a.Adopting = run, in.Graph, in.Adopting
+	a.Run, a.Intended, a.Adopting, a.Claims = run, in.Graph, in.Adopting, head.Claims
 	return nil
 }
 
 // fenced commits; a fence that has moved is ErrFenced.
 func (b *batch) fenced(ctx context.Context, run orchestrator.NodeRun) error {
 	err := b.commit(ctx)
-	if errors.Is(err, store.ErrConflict) {
+	if errors.Is(err, store.ErrConflict) && !claimConflict(err) {
 		return fmt.Errorf("%w (fence %d)", ErrFenced, run.Fence)
 	}
 	return err
@@ -221,6 +256,9 @@ type Commit struct {
 	Retrying bool
 	// Paused says that the step waits for a decision; it has changed nothing.
 	Paused bool
+	// Claims are all that a head with Inputs holds from now on; the others that
+	// the attempt has are given back.
+	Claims []orchestrator.Claim
 }
 
 // Commit ends a step: head, values, run and event in one transaction. It fails
@@ -235,12 +273,12 @@ func (r *Registry) Commit(ctx context.Context, a Attempt, c Commit) error {
 	b := r.batch(a.principal)
 	b.check(fenceKey(a.Scope, run.Node), run.Fence)
 	b.put(runKey(run.Deployment, run.Node), run)
+	if a.Held {
+		b.delete(leaseKey(a.Scope, run.Node))
+	}
 	switch {
 	case c.DeleteHead:
-		b.delete(headKey(a.Scope, run.Node))
-		b.delete(valuesKey(a.Scope, run.Node, inputsDocument))
-		b.delete(valuesKey(a.Scope, run.Node, outputsDocument))
-		b.delete(valuesKey(a.Scope, run.Node, intendedDocument))
+		b.deleteHead(a.Scope, run.Node, a.Claims)
 	case c.Head != nil:
 		if err := r.commitHead(ctx, b, a, c); err != nil {
 			return fmt.Errorf("commit %s of %s: %w", run.Action, run.Node, err)
@@ -266,9 +304,11 @@ func (r *Registry) commitHead(ctx context.Context, b *batch, a Attempt, c Commit
 	head := *c.Head
 	head.Scope, head.Node = a.Scope, a.Run.Node
 	head.Fence, head.LastDeployment, head.UpdatedAt = a.Run.Fence, a.Run.Deployment, r.now()
-	head.Intended, head.Adopting = a.Intended, a.Adopting
+	head.Intended, head.Adopting, head.Removing, head.Claims = a.Intended, a.Adopting, a.Removing, a.Claims
 	if c.Inputs != nil {
-		head.Intended, head.Adopting = "", false
+		head.Intended, head.Adopting, head.Removing = "", false, false
+		head.Claims = c.Claims
+		b.unclaim(a.Claims, c.Claims)
 		b.delete(valuesKey(a.Scope, head.Node, intendedDocument))
 		head.InputsRef = valuesKey(a.Scope, head.Node, inputsDocument).String()
 		if err := r.putValues(ctx, b, a.Scope, head.Node, inputsDocument, c.Inputs); err != nil {

@@ -55,6 +55,7 @@ type Engine struct {
 var (
 	_ engine.Engine  = (*Engine)(nil)
 	_ engine.Adopter = (*Engine)(nil)
+	_ engine.Claimer = (*Engine)(nil)
 )
 
 // New prepares the engine. It reaches for no cluster.

@@ -26,7 +26,7 @@ func (n *node) previewDestroy(ctx context.Context) (engine.Preview, error) {
 	if err != nil {
 		return engine.Preview{}, err
 	}
-	var p engine.Preview
+	p := engine.Preview{State: f.state()}
 	for _, obj := range f.all() {
 		change := orchestrator.Change{
 			Address: addressOf(obj.GroupVersionKind(), obj.GetNamespace(), obj.GetName()), Action: orchestrator.ActionDelete,

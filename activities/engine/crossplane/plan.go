@@ -77,7 +77,7 @@ func (n *node) plan(ctx context.Context) (plan, error) {
 	if err != nil {
 		return p, err
 	}
-	p.preview = engine.Preview{Token: n.token(p, raw)}
+	p.preview = engine.Preview{Token: n.token(p, raw), State: p.found.state()}
 	if len(n.req.Unknown) > 0 {
 		p.preview.Token = "" // it is never applied
 	}

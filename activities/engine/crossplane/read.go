@@ -40,6 +40,16 @@ func (f found) all() []*unstructured.Unstructured {
 	return append([]*unstructured.Unstructured{f.live}, f.others...)
 }
 
+// state identifies the node's object: the cluster's own name for it, and the
+// number of its specification.
+func (f found) state() engine.State {
+	all := f.all()
+	if len(all) == 0 {
+		return engine.State{}
+	}
+	return engine.State{Lineage: string(all[0].GetUID()), Serial: all[0].GetGeneration()}
+}
+
 // read finds the node's objects. A kind that the cluster has in no version has
 // no objects. It changes nothing.
 func (n *node) read(ctx context.Context) (found, error) {

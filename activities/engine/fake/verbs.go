@@ -187,7 +187,10 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 	if err != nil {
 		return engine.Preview{}, err
 	}
-	p := engine.Preview{Changes: s.changes, OutputsKept: n.kept(s), Token: s.token}
+	p := engine.Preview{
+		Changes: s.changes, OutputsKept: n.kept(s), Token: s.token,
+		State: engine.State{Lineage: s.state.Lineage, Serial: s.state.Serial},
+	}
 	if len(n.req.Unknown) > 0 {
 		p.Token = ""
 	}

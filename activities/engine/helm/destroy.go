@@ -25,7 +25,7 @@ func (n *node) previewDestroy(ctx context.Context) (engine.Preview, error) {
 	if err != nil {
 		return engine.Preview{}, err
 	}
-	p := engine.Preview{}
+	p := engine.Preview{State: n.state(h)}
 	for _, o := range objects {
 		p.Changes = append(p.Changes, orchestrator.Change{Address: n.shown(o.key), Action: orchestrator.ActionDelete})
 	}

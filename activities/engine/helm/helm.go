@@ -60,6 +60,7 @@ type Engine struct {
 var (
 	_ engine.Engine  = (*Engine)(nil)
 	_ engine.Adopter = (*Engine)(nil)
+	_ engine.Claimer = (*Engine)(nil)
 )
 
 // New prepares the engine.

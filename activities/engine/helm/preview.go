@@ -32,6 +32,22 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 			return engine.Preview{}, err
 		}
 	}
+	p, err := n.previewOf(ctx, h)
+	p.State = n.state(h)
+	return p, err
+}
+
+// state identifies the release: its lineage is a mark that it keeps, its serial
+// the last revision. One that was uninstalled has none.
+func (n *node) state(h history) engine.State {
+	last := h.last()
+	if last == nil || last.status() == release.StatusUninstalled || !n.ours(h) {
+		return engine.State{}
+	}
+	return engine.State{Lineage: last.labels[lineageLabel], Serial: int64(last.Version)}
+}
+
+func (n *node) previewOf(ctx context.Context, h history) (engine.Preview, error) {
 	r, err := n.renderer(ctx)
 	if err != nil {
 		return engine.Preview{}, err

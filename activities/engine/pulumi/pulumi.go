@@ -74,6 +74,7 @@ type Engine struct {
 var (
 	_ engine.Engine  = (*Engine)(nil)
 	_ engine.Adopter = (*Engine)(nil)
+	_ engine.Claimer = (*Engine)(nil)
 )
 
 // New prepares the engine. It does not look for the program yet: a worker

@@ -43,6 +43,12 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 	if err != nil {
 		return engine.Preview{}, err
 	}
+	p, err := n.previewOf(ctx, d, uncertain)
+	p.State = engine.State{Lineage: d.lineage(), Serial: d.serial()}
+	return p, err
+}
+
+func (n *node) previewOf(ctx context.Context, d deployment, uncertain []string) (engine.Preview, error) {
 	if n.req.Destroy {
 		return engine.Preview{Changes: n.deletions(d), Token: unchanged}, nil
 	}

@@ -73,6 +73,12 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 	if err != nil {
 		return engine.Preview{}, err
 	}
+	p, err := n.previewOf(ctx, s, uncertain)
+	p.State = engine.State{Lineage: s.Lineage, Serial: s.Serial}
+	return p, err
+}
+
+func (n *node) previewOf(ctx context.Context, s state, uncertain []string) (engine.Preview, error) {
 	if len(uncertain) > 0 && !n.req.Destroy {
 		return engine.Preview{}, n.uncertainError(uncertain)
 	}

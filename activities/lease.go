@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package activities
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/supervise"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/registry"
+	"github.com/HatiCode/nestor/store"
+)
+
+// The pace of leases.
+const (
+	// firstRenewal spares a step that is over sooner any write.
+	firstRenewal = 2 * time.Second
+	// renewals in a TTL: one may be lost.
+	renewals = 3
+	// commitRetry is how soon a commit that failed is tried again.
+	commitRetry = 200 * time.Millisecond
+)
+
+func (s *Steps) ttl() time.Duration { return cmp.Or(s.LeaseTTL, registry.LeaseTTL) }
+
+// heldError says that an attempt before may still be at work.
+type heldError struct {
+	tenure orchestrator.Tenure
+	scope  orchestrator.Scope
+}
+
+func (e *heldError) Error() string {
+	return fmt.Sprintf("%s is held by %s, which is not provably dead; nothing is started beside it. "+
+		"If it is dead, say so with `nestor unlock %s --env %s`",
+		e.tenure.Node, e.tenure.Holder(), e.tenure.Node, e.scope.Environment)
+}
+
+// proof that an attempt which began and did not end is over: somebody said so,
+// its machine has started again, or its process can be seen from here to be
+// dead. One that can be seen to live is no worker of another host, and the
+// workspace keeps the two apart (see supervise.Acquire).
+func (s *Steps) proof(t orchestrator.Tenure) error {
+	if t.Ended() || t.Lease == s.Lease {
+		return nil
+	}
+	if _, known := supervise.Alive(t.Lease); known {
+		return nil
+	}
+	return &heldError{tenure: t}
+}
+
+// waitForProof is the answer of a step that may not start its engine. It is no
+// failure, and is asked again without end.
+func (s *Steps) waitForProof(ctx context.Context, in contract.StepInput, held *heldError) error {
+	d, err := s.Registry.GetDeployment(ctx, in.Deployment)
+	if err != nil {
+		return toTemporal(err)
+	}
+	held.scope = d.Scope
+	if s.blocked.first(in.Deployment, held.tenure) {
+		activity.GetLogger(ctx).Warn(held.Error(), "deployment", in.Deployment)
+		if err := s.Registry.Blocked(ctx, principal(s.Engine), d.Scope, in.Deployment, held.tenure, held.Error()); err != nil {
+			return toTemporal(err)
+		}
+	}
+	return temporal.NewApplicationErrorWithOptions(held.Error(), string(engine.Locked), temporal.ApplicationErrorOptions{
+		NextRetryDelay: s.ttl() / renewals,
+	})
+}
+
+// blockedOnce remembers what was told, so that a step which waits for days
+// tells it once.
+type blockedOnce struct {
+	mu   sync.Mutex
+	told map[string]int64 // fence by deployment and node
+}
+
+func (b *blockedOnce) first(deployment string, t orchestrator.Tenure) bool {
+	const most = 10_000
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := deployment + "#" + t.Node
+	if b.told[key] == t.Fence && t.Fence > 0 {
+		return false
+	}
+	if b.told == nil || len(b.told) > most {
+		b.told = map[string]int64{}
+	}
+	b.told[key] = t.Fence
+	return true
+}
+
+// lostError is the cause of a step's end that may not go on: somebody else has
+// the node, or the store was out of reach for too long.
+type lostError struct{ err error }
+
+func (e *lostError) Error() string {
+	return "the engine was stopped, since the step may have lost its node: " + e.err.Error()
+}
+func (e *lostError) Unwrap() error { return e.err }
+
+// tenancy renews the lease of a step while it runs.
+type tenancy struct {
+	ctx  context.Context //nolint:containedctx // lives as long as one step
+	stop func()
+	held bool // whether a lease was written; read after stop
+}
+
+// hold renews the attempt's lease from now on. A step that is over within
+// moments writes none. The context of the tenancy ends, with a lostError for a
+// cause, when a later attempt has begun or the lease could not be renewed for
+// as long as it lasts.
+func (s *Steps) hold(ctx context.Context, j *job) *tenancy {
+	ctx, cancel := context.WithCancelCause(ctx)
+	t := &tenancy{ctx: ctx}
+	// A step that was asked to stop still holds the node until it has.
+	renewals, stop := context.WithCancel(context.WithoutCancel(ctx))
+	attempt, done := j.attempt, make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := s.renewing(renewals, attempt, t); err != nil {
+			cancel(&lostError{err})
+		}
+	}()
+	t.stop = func() {
+		stop()
+		<-done
+		cancel(context.Canceled)
+	}
+	return t
+}
+
+// renewing returns nil when ctx ends.
+func (s *Steps) renewing(ctx context.Context, a registry.Attempt, t *tenancy) error {
+	ttl := s.ttl()
+	renewed := time.Now()
+	timer := time.NewTimer(min(firstRenewal, ttl/renewals))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		now := time.Now()
+		t.held = true // also one that failed may have been written
+		renewal, cancel := context.WithDeadline(ctx, laterOf(renewed.Add(ttl), now.Add(ttl/renewals)))
+		err := s.Registry.Renew(renewal, a)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			renewed = now
+			timer.Reset(ttl / renewals)
+			continue
+		case errors.Is(err, registry.ErrFenced):
+			return err
+		case time.Since(renewed) >= ttl:
+			return fmt.Errorf("its lease could not be renewed for %s: %w", ttl, err)
+		}
+		timer.Reset(min(time.Second, ttl/(2*renewals)))
+	}
+}
+
+func laterOf(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// release ends the renewals. The step's own commit removes the lease.
+func (t *tenancy) release(j *job) {
+	t.stop()
+	j.attempt.Held = t.held
+}
+
+// explain tells an engine that stopped because the lease was lost from one that
+// somebody asked to stop.
+func (t *tenancy) explain(err error) error {
+	lost := (*lostError)(nil)
+	if !errors.As(context.Cause(t.ctx), &lost) || engine.ClassOf(err) != engine.Canceled {
+		return err
+	}
+	return lost
+}
+
+// commit records the end of a step, and tries again while the store is out of
+// reach: what is not recorded needs proof that it is over. Where that fails,
+// too, the end alone is recorded as soon as the store is back.
+func (s *Steps) commit(ctx context.Context, j *job, c registry.Commit) error {
+	for {
+		err := s.Registry.Commit(ctx, j.attempt, c)
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, registry.ErrFenced) {
+			s.cameLate(ctx, j)
+		}
+		if !unreached(err) {
+			return stepFailure(err, *nodeError(err), 1)
+		}
+		select {
+		case <-ctx.Done():
+			go s.end(context.WithoutCancel(ctx), j.attempt)
+			return stepFailure(err, *nodeError(err), 1)
+		case <-time.After(commitRetry):
+		}
+	}
+}
+
+// unreached says that a write may succeed at another time.
+func unreached(err error) bool {
+	var claimed *registry.ClaimedError
+	for _, never := range []error{registry.ErrFenced, store.ErrLimit, store.ErrNoPrincipal, store.ErrNotFound} {
+		if errors.Is(err, never) {
+			return false
+		}
+	}
+	return !errors.As(err, &claimed)
+}
+
+// end records, as soon as the store is back and while this worker lives, that an
+// attempt is over.
+func (s *Steps) end(ctx context.Context, a registry.Attempt) {
+	ticker := time.NewTicker(s.ttl() / renewals)
+	defer ticker.Stop()
+	for {
+		err := s.Registry.End(ctx, a, "the step has ended, and its result could not be recorded")
+		if err == nil || !unreached(err) {
+			return
+		}
+		select {
+		case <-activity.GetWorkerStopChannel(ctx):
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// cameLate says in the deployment's log that what an attempt wanted to record
+// was refused.
+func (s *Steps) cameLate(ctx context.Context, j *job) {
+	run := j.attempt.Run
+	text := fmt.Sprintf("attempt %d (process %d on %s) came late: a later attempt owns %s, and nothing of what this one wanted to record was taken\n",
+		run.Attempt, s.Lease.PID, s.Lease.Host, run.Node)
+	activity.GetLogger(ctx).Warn("the commit of a step was refused, since a later attempt owns its node",
+		"deployment", run.Deployment, "node", run.Node, "attempt", run.Attempt, "fence", run.Fence)
+	chunk := registry.LogChunk{Node: run.Node, Attempt: run.Attempt, Text: text}
+	if err := s.Registry.AppendLog(ctx, store.Principal(principal(s.Engine)), run.Deployment, chunk); err != nil {
+		activity.GetLogger(ctx).Error("a part of the step's log could not be stored", "node", run.Node, "error", err)
+	}
+}
+
+// fenceError is the failure of a step that may not have its node, as it is
+// recorded and shown; nil for every other error.
+func fenceError(err error) *orchestrator.NodeError {
+	if claimed := (*registry.ClaimedError)(nil); errors.As(err, &claimed) {
+		return &orchestrator.NodeError{Class: string(engine.Rejected), Message: claimed.Error()}
+	}
+	if lost := (*lostError)(nil); errors.As(err, &lost) {
+		return &orchestrator.NodeError{Class: string(engine.Locked), Retryable: true, Message: lost.Error()}
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/store"
+)
+
+// claimRecord says which node owns what a claim stands for.
+type claimRecord struct {
+	orchestrator.Scope
+	Node string `json:"node"`
+}
+
+// ClaimedError refuses a node what another one owns.
+type ClaimedError struct {
+	Owner orchestrator.Scope
+	Node  string
+	by    orchestrator.Scope
+}
+
+// Error names the owner, but to another team no more of it than its team.
+func (e *ClaimedError) Error() string {
+	owner := fmt.Sprintf("node %s of %s in %s", e.Node, e.Owner.Application, e.Owner.Environment)
+	if e.Owner.Team != e.by.Team {
+		owner = "a node of team " + e.Owner.Team
+	}
+	return "what its identity or its adoption names is owned by " + owner +
+		", and two nodes never own one thing; change the inputs that make the identity, or let the owner go of it first"
+}
+
+// claim adds what a node claims and does not have yet to a batch, and returns
+// all that it has then.
+func (r *Registry) claim(ctx context.Context, b *batch, a Attempt, wanted []orchestrator.Claim) ([]orchestrator.Claim, error) {
+	all := slices.Clone(a.Claims)
+	for _, c := range wanted {
+		if slices.Contains(all, c) {
+			continue
+		}
+		var owner claimRecord
+		revision, err := r.readOrZero(ctx, claimKey(c), "claim of "+a.Run.Node, &owner)
+		if err != nil {
+			return nil, err
+		}
+		mine := claimRecord{Scope: a.Scope, Node: a.Run.Node}
+		if revision > 0 && owner != mine {
+			return nil, &ClaimedError{Owner: owner.Scope, Node: owner.Node, by: a.Scope}
+		}
+		b.replace(claimKey(c), revision, mine)
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// unclaim gives back what is not kept.
+func (b *batch) unclaim(all, kept []orchestrator.Claim) {
+	for _, c := range all {
+		if !slices.Contains(kept, c) {
+			b.delete(claimKey(c))
+		}
+	}
+}
+
+// deleteHead removes all that is recorded of a node but its fence.
+func (b *batch) deleteHead(s orchestrator.Scope, node string, claims []orchestrator.Claim) {
+	b.delete(headKey(s, node))
+	b.delete(valuesKey(s, node, inputsDocument))
+	b.delete(valuesKey(s, node, outputsDocument))
+	b.delete(valuesKey(s, node, intendedDocument))
+	b.unclaim(claims, nil)
+}
+
+// claimConflict says that somebody made a claim at the same moment.
+func claimConflict(err error) bool {
+	var conflict *store.ConflictError
+	return errors.As(err, &conflict) && strings.HasPrefix(conflict.Key.Partition, claimPartition)
+}
+
+// retryClaims runs f again while a claim was made in between: it then finds whose.
+func retryClaims(ctx context.Context, f func() error) error {
+	err := f()
+	for range maxAttempts {
+		if !claimConflict(err) || ctx.Err() != nil {
+			return err
+		}
+		err = f()
+	}
+	return err
+}

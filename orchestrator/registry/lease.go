@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/store"
+)
+
+// LeaseTTL is how long a worker may be silent, unless it is configured
+// otherwise, before it stops its engines by itself.
+const LeaseTTL = 15 * time.Second
+
+// Proof says whether an attempt that began and did not end is over: nil if it
+// provably is. That its lease was not renewed is no proof.
+type Proof func(orchestrator.Tenure) error
+
+// proven asks for the proof that the attempt before is over.
+func (r *Registry) proven(ctx context.Context, a *Attempt, head orchestrator.NodeHead, proof Proof) error {
+	if proof == nil || head.Status != orchestrator.NodeRunning || head.LastDeployment == "" {
+		return nil
+	}
+	tenure, _, err := r.tenure(ctx, head)
+	if err != nil || tenure == nil {
+		return err
+	}
+	a.Before = tenure
+	return proof(*tenure)
+}
+
+// tenure of the attempt that the head says is at work; nil where nobody knows
+// who it was. recorded is the revision of its document, 0 for a step that was
+// too short to have one.
+func (r *Registry) tenure(ctx context.Context, head orchestrator.NodeHead) (t *orchestrator.Tenure, recorded int64, err error) {
+	var run orchestrator.NodeRun
+	revision, err := r.readOrZero(ctx, runKey(head.LastDeployment, head.Node), "run of "+head.Node, &run)
+	if err != nil || revision == 0 || run.Lease == nil || run.Status != orchestrator.NodeRunning {
+		return nil, 0, err
+	}
+	var known orchestrator.Tenure
+	recorded, err = r.readOrZero(ctx, leaseKey(head.Scope, head.Node), "lease of "+head.Node, &known)
+	if err != nil {
+		return nil, 0, err
+	}
+	if recorded > 0 && known.Fence == run.Fence && known.Deployment == run.Deployment {
+		return &known, recorded, nil
+	}
+	fresh := tenureOf(run)
+	return &fresh, recorded, nil
+}
+
+// tenureOf a run that was last heard of when it began.
+func tenureOf(run orchestrator.NodeRun) orchestrator.Tenure {
+	t := orchestrator.Tenure{
+		Deployment: run.Deployment, Node: run.Node, Action: run.Action, Fence: run.Fence,
+		StartedAt: run.StartedAt, RenewedAt: run.StartedAt,
+	}
+	if run.Lease != nil {
+		t.Lease = *run.Lease
+	}
+	return t
+}
+
+// Renew says in the store that an attempt is at work still. With ErrFenced it
+// has lost the node, and its engine has to stop.
+func (r *Registry) Renew(ctx context.Context, a Attempt) error {
+	t := tenureOf(a.Run)
+	t.RenewedAt = r.now()
+	return r.putTenure(ctx, a, t)
+}
+
+// End says that an attempt is over whose result could not be recorded: nobody
+// needs another proof. Like Commit it fails with ErrFenced.
+func (r *Registry) End(ctx context.Context, a Attempt, reason string) error {
+	t := tenureOf(a.Run)
+	t.RenewedAt = r.now()
+	t.EndedAt, t.EndedBy, t.Reason = t.RenewedAt, a.principal, reason
+	return r.putTenure(ctx, a, t)
+}
+
+func (r *Registry) putTenure(ctx context.Context, a Attempt, t orchestrator.Tenure) error {
+	b := r.batch(a.principal)
+	b.check(fenceKey(a.Scope, a.Run.Node), a.Run.Fence)
+	b.put(leaseKey(a.Scope, a.Run.Node), t)
+	if err := b.fenced(ctx, a.Run); err != nil {
+		return fmt.Errorf("renew the lease of %s: %w", a.Run.Node, err)
+	}
+	return nil
+}
+
+// Tenures lists the leases of a scope's steps that run for longer, by node.
+func (r *Registry) Tenures(ctx context.Context, s orchestrator.Scope) ([]orchestrator.Tenure, error) {
+	all, err := collect[orchestrator.Tenure](ctx, r.store, leasePartition(s), "")
+	if err != nil {
+		return nil, fmt.Errorf("leases of %s: %w", s, err)
+	}
+	return all, nil
+}
+
+// Blocked tells in a deployment's stream that one of its steps waits for proof
+// that the attempt before is over, and shows who holds the node even if that
+// attempt was too short to say so itself.
+func (r *Registry) Blocked(
+	ctx context.Context, principal string, s orchestrator.Scope, deployment string, t orchestrator.Tenure, message string,
+) error {
+	b := r.batch(principal)
+	var known orchestrator.Tenure
+	recorded, err := r.readOrZero(ctx, leaseKey(s, t.Node), "lease of "+t.Node, &known)
+	if err != nil {
+		return err
+	}
+	if known.Fence < t.Fence {
+		b.check(fenceKey(s, t.Node), t.Fence)
+		b.replace(leaseKey(s, t.Node), recorded, t)
+	}
+	data := heldBy(t)
+	data["message"] = message
+	b.event(orchestrator.Event{Deployment: deployment, Type: orchestrator.EventNodeLocked, Node: t.Node}, data)
+	if err := b.commit(ctx); err != nil && !errors.Is(err, store.ErrConflict) {
+		return fmt.Errorf("record that %s is held: %w", t.Node, err)
+	}
+	return nil // with a conflict the holder moves, and the next attempt sees how
+}
+
+func heldBy(t orchestrator.Tenure) map[string]any {
+	return map[string]any{"host": t.Lease.Host, "pid": t.Lease.PID, "since": t.StartedAt, "heard": t.RenewedAt}
+}
+
+// Moved tells in the deployment's stream that somebody wrote a node's state
+// since its last step. Like Commit it fails with ErrFenced.
+func (r *Registry) Moved(ctx context.Context, a Attempt, from, to int64, lineage string) error {
+	b := r.batch(a.principal)
+	b.check(fenceKey(a.Scope, a.Run.Node), a.Run.Fence)
+	b.event(orchestrator.Event{Deployment: a.Run.Deployment, Type: orchestrator.EventNodeMoved, Node: a.Run.Node}, map[string]any{
+		"from": from, "to": to, "lineage": lineage,
+	})
+	if err := b.fenced(ctx, a.Run); err != nil {
+		return fmt.Errorf("record that the state of %s has moved: %w", a.Run.Node, err)
+	}
+	return nil
+}
+
+// IntendRemoval records that an engine is about to destroy a node, so that a
+// state which is gone then is no lost one. Like Commit it fails with ErrFenced.
+func (r *Registry) IntendRemoval(ctx context.Context, a *Attempt) error {
+	var head orchestrator.NodeHead
+	if _, err := r.read(ctx, headKey(a.Scope, a.Run.Node), "head of "+a.Run.Node, &head); err != nil {
+		return err
+	}
+	head.Removing = true
+	b := r.batch(a.principal)
+	b.check(fenceKey(a.Scope, a.Run.Node), a.Run.Fence)
+	b.put(headKey(a.Scope, a.Run.Node), head)
+	if err := b.fenced(ctx, a.Run); err != nil {
+		return fmt.Errorf("record the intent of %s of %s: %w", a.Run.Action, a.Run.Node, err)
+	}
+	a.Removing = true
+	return nil
+}

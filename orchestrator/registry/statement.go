@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package registry
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// Statement is what a person states of a node where nothing can be proven. It is
+// recorded with who and why.
+type Statement struct {
+	Scope     orchestrator.Scope
+	Node      string
+	Principal string
+	Reason    string
+	// Host that must hold the node, for Unlock; empty: whichever does.
+	Host string
+}
+
+// Unlock records a person's word that the attempt at work on a node is dead, and
+// takes its fence away: if it lives after all, it can write nothing more and
+// stops its engine. Unlocking twice is the same as once. What cannot be
+// unlocked is refused with *orchestrator.Refusal.
+func (r *Registry) Unlock(ctx context.Context, st Statement) (orchestrator.Tenure, error) {
+	var t orchestrator.Tenure
+	err := retry(ctx, func() error {
+		var err error
+		t, err = r.unlock(ctx, st)
+		return err
+	})
+	if err != nil {
+		return t, fmt.Errorf("unlock %s: %w", st.Node, err)
+	}
+	return t, nil
+}
+
+func (r *Registry) unlock(ctx context.Context, st Statement) (orchestrator.Tenure, error) {
+	head, err := r.Head(ctx, st.Scope, st.Node)
+	if err != nil {
+		return orchestrator.Tenure{}, err
+	}
+	var held *orchestrator.Tenure
+	if head.Status == orchestrator.NodeRunning {
+		if held, _, err = r.tenure(ctx, head); err != nil {
+			return orchestrator.Tenure{}, err
+		}
+	}
+	if held == nil {
+		return orchestrator.Tenure{}, &orchestrator.Refusal{
+			Reason: fmt.Sprintf("nobody is at work on %s: it is %s", st.Node, head.Status),
+			Hint:   "there is nothing to unlock",
+		}
+	}
+	if held.Ended() {
+		return *held, nil
+	}
+	if st.Host != "" && st.Host != held.Lease.Host {
+		return *held, &orchestrator.Refusal{
+			Reason: fmt.Sprintf("%s is held by %s, not by one on %s", st.Node, held.Holder(), st.Host),
+			Hint:   "look whether that process is dead",
+		}
+	}
+	now := r.now()
+	if silent := now.Sub(held.RenewedAt); silent < LeaseTTL {
+		return *held, &orchestrator.Refusal{
+			Reason: fmt.Sprintf("%s is held by %s, which is %s ago", st.Node, held.Holder(), silent.Round(time.Second)),
+			Hint:   fmt.Sprintf("cancel the deployment if it shall stop; a holder that is silent for %s can be unlocked", LeaseTTL),
+		}
+	}
+	held.EndedAt, held.EndedBy, held.Reason = now, st.Principal, st.Reason
+	b := r.batch(st.Principal)
+	b.replace(fenceKey(st.Scope, st.Node), held.Fence, fenceRecord{})
+	b.put(leaseKey(st.Scope, st.Node), *held)
+	data := heldBy(*held)
+	data["reason"] = st.Reason
+	b.event(orchestrator.Event{Deployment: held.Deployment, Type: orchestrator.EventNodeUnlocked, Node: st.Node}, data)
+	return *held, b.commit(ctx)
+}
+
+// Forget records a person's word that what is recorded of a node holds no more,
+// such as after its state was lost and its resources are gone: head, inputs,
+// outputs and claims are deleted, and the next apply takes what is there, or
+// makes it anew. Nothing is asked of an engine. A node at work is refused with
+// *orchestrator.Refusal.
+func (r *Registry) Forget(ctx context.Context, st Statement) (orchestrator.NodeHead, error) {
+	var head orchestrator.NodeHead
+	err := retry(ctx, func() error {
+		var err error
+		head, err = r.forget(ctx, st)
+		return err
+	})
+	if err != nil {
+		return head, fmt.Errorf("forget %s: %w", st.Node, err)
+	}
+	return head, nil
+}
+
+func (r *Registry) forget(ctx context.Context, st Statement) (orchestrator.NodeHead, error) {
+	head, err := r.Head(ctx, st.Scope, st.Node)
+	if err != nil {
+		return head, err
+	}
+	if head.Status == orchestrator.NodeRunning {
+		held, _, err := r.tenure(ctx, head)
+		if err != nil {
+			return head, err
+		}
+		if held != nil && !held.Ended() {
+			return head, &orchestrator.Refusal{
+				Reason: fmt.Sprintf("%s is held by %s", st.Node, held.Holder()),
+				Hint:   "wait for it, cancel its deployment or, if it is dead, unlock the node first",
+			}
+		}
+	}
+	var fence fenceRecord
+	revision, err := r.readOrZero(ctx, fenceKey(st.Scope, st.Node), "fence of "+st.Node, &fence)
+	if err != nil {
+		return head, err
+	}
+	b := r.batch(st.Principal)
+	b.replace(fenceKey(st.Scope, st.Node), revision, fence)
+	b.deleteHead(st.Scope, st.Node, head.Claims)
+	b.delete(leaseKey(st.Scope, st.Node))
+	b.event(orchestrator.Event{Deployment: head.LastDeployment, Type: orchestrator.EventNodeForgotten, Node: st.Node}, map[string]any{
+		"lineage": head.Lineage, "serial": head.Serial, "reason": st.Reason,
+	})
+	return head, b.commit(ctx)
+}
