@@ -131,6 +131,7 @@ func (s *Steps) prepare(ctx context.Context, j *job) (engine.Request, []registry
 		return req, nil, err
 	}
 	req.Workspace = s.workspace(j.deployment.Scope, j.in.Node, "nodes")
+	req.Dead = s.deadHolder(j.attempt.Before)
 	if head := j.attempt.Head; head != nil {
 		req.Address, req.StateRef, req.Backend = head.Address, head.StateRef, s.backend(head.Backend)
 	}

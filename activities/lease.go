@@ -59,6 +59,18 @@ func (s *Steps) proof(t orchestrator.Tenure) error {
 	return &heldError{tenure: t}
 }
 
+// deadHolder is the attempt before as engines see it, where it is provably dead:
+// to live it would have had to renew its lease.
+func (s *Steps) deadHolder(t *orchestrator.Tenure) *engine.DeadHolder {
+	if t == nil {
+		return nil
+	}
+	if alive, known := supervise.Alive(t.Lease); !t.Ended() && (alive || !known) {
+		return nil
+	}
+	return &engine.DeadHolder{Host: t.Lease.Host, From: t.StartedAt, Until: t.RenewedAt.Add(s.ttl())}
+}
+
 // waitForProof is the answer of a step that may not start its engine. It is no
 // failure, and is asked again without end.
 func (s *Steps) waitForProof(ctx context.Context, in contract.StepInput, held *heldError) error {

@@ -101,6 +101,7 @@ func (s *Steps) last(ctx context.Context, j *job) (engine.Request, error) {
 		return req, err
 	}
 	req.Workspace = s.workspace(j.deployment.Scope, j.in.Node, "nodes")
+	req.Dead = s.deadHolder(j.attempt.Before)
 	head := j.attempt.Head
 	if head == nil {
 		return req, nil

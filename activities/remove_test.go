@@ -30,7 +30,7 @@ func TestRemove(t *testing.T) {
 	}{
 		"delete": {
 			want:  contract.StepResult{Status: orchestrator.NodeDestroyed, Changed: true},
-			verbs: []string{"destroy"}, reason: "it left the graph",
+			verbs: []string{"observe", "destroy"}, reason: "it left the graph",
 		},
 		"retain": {
 			change: retain, want: contract.StepResult{Status: orchestrator.NodeRetained, Exists: true}, left: 1,

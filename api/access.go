@@ -71,6 +71,8 @@ func newAccess() *access {
 		"GetPromotion":           everybody,
 		"ListApplications":       team(func(r any) string { return r.(gen.ListApplicationsRequestObject).Params.Team }),
 		"GetApplicationStatus":   team(func(r any) string { return r.(gen.GetApplicationStatusRequestObject).Team }),
+		"UnlockNode":             team(func(r any) string { return r.(gen.UnlockNodeRequestObject).Team }),
+		"ForgetNode":             team(func(r any) string { return r.(gen.ForgetNodeRequestObject).Team }),
 
 		"ListEngines":  everybody,
 		"Whoami":       everybody,

@@ -129,6 +129,10 @@ func (s *Server) resources(ctx context.Context, scope orchestrator.Scope, d orch
 	if err != nil {
 		return nil, err
 	}
+	holders, err := s.holders(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
 	resources := make([]gen.ResourceStatus, 0, len(heads))
 	there := map[string]bool{}
 	for _, head := range heads {
@@ -139,7 +143,7 @@ func (s *Server) resources(ctx context.Context, scope orchestrator.Scope, d orch
 		there[head.Node] = true
 		resources = append(resources, gen.ResourceStatus{
 			Name: head.Node, Engine: head.Engine, Definition: head.Definition, Version: head.Version,
-			Status: head.Status, StateRef: head.StateRef, Outputs: outputs,
+			Status: head.Status, StateRef: head.StateRef, Outputs: outputs, Holder: holders[head.Node],
 		})
 	}
 	if !d.Status.Final() && d.GraphDigest != "" {
@@ -173,4 +177,19 @@ func (s *Server) outputs(ctx context.Context, head orchestrator.NodeHead) (map[s
 		}
 	}
 	return outputs, nil
+}
+
+// holders are the workers that hold nodes for longer than a moment, by node.
+func (s *Server) holders(ctx context.Context, scope orchestrator.Scope) (map[string]*orchestrator.Tenure, error) {
+	tenures, err := s.d.Records.Tenures(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	holders := make(map[string]*orchestrator.Tenure, len(tenures))
+	for _, t := range tenures {
+		if !t.Ended() {
+			holders[t.Node] = &t
+		}
+	}
+	return holders, nil
 }

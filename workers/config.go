@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/HatiCode/nestor/orchestrator/registry"
 	"github.com/HatiCode/nestor/workers/admission"
 )
 
@@ -44,6 +45,9 @@ type Config struct {
 	// leaves it, since it does not know the program's build: see
 	// VersioningFromEnv.
 	Versioning Versioning
+	// LeaseTTL is how long the store may be out of reach before a step stops its
+	// engine; 0 means registry.LeaseTTL.
+	LeaseTTL time.Duration
 }
 
 // Defaults of the configuration.
@@ -76,6 +80,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	if c.Grace, err = duration(getenv("NESTOR_ENGINE_GRACE"), DefaultGrace); err != nil {
 		errs = append(errs, fmt.Errorf("NESTOR_ENGINE_GRACE: %w", err))
+	}
+	if c.LeaseTTL, err = duration(getenv("NESTOR_LEASE_TTL"), registry.LeaseTTL); err != nil {
+		errs = append(errs, fmt.Errorf("NESTOR_LEASE_TTL: %w", err))
 	}
 	if c.DataDir == "" {
 		errs = append(errs, errors.New("NESTOR_DATA is not set; it names the data directory"))

@@ -201,6 +201,7 @@ func (b builder) steps(r role) (*activities.Steps, error) {
 		StateDir: filepath.Join(b.config.DataDir, "state"),
 		Beat:     beat,
 		Lease:    lease,
+		LeaseTTL: b.config.LeaseTTL,
 	}, nil
 }
 

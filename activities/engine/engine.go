@@ -24,6 +24,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/orchestrator"
@@ -94,8 +95,25 @@ type Request struct {
 	// Plan asks Preview for information alone, beside whatever else is at work
 	// on the node: it may not settle what an earlier attempt left.
 	Plan bool
+	// Dead is the attempt before this one, where it was cut off and is provably
+	// dead: a lock that it left may be broken, and no other.
+	Dead *DeadHolder
 	// Log takes the program's output as it appears. It is never nil.
 	Log io.Writer
+}
+
+// DeadHolder is a process that worked on the node and is dead.
+type DeadHolder struct {
+	Host string
+	// From and Until bound the time in which it can have taken a lock, by its
+	// own host's clock.
+	From, Until time.Time
+}
+
+// Left says that the holder left a lock which was taken on a host at a time. It
+// is safe to ask of nil.
+func (d *DeadHolder) Left(host string, at time.Time) bool {
+	return d != nil && host != "" && host == d.Host && !at.Before(d.From) && !at.After(d.Until)
 }
 
 // Cluster is a Kubernetes cluster as an environment gives access to it.

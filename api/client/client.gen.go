@@ -267,6 +267,12 @@ type FieldType = catalog.Type
 // FileName A name for messages; nothing is read from it.
 type FileName = string
 
+// ForgetRequest defines model for ForgetRequest.
+type ForgetRequest struct {
+	// Reason For those who read the history.
+	Reason string `json:"reason,omitempty"`
+}
+
 // Graph defines model for Graph.
 type Graph = composer.Graph
 
@@ -289,6 +295,9 @@ type Identity struct {
 
 // Implementation defines model for Implementation.
 type Implementation = catalog.Implementation
+
+// Lease The process that may act.
+type Lease = orchestrator.Lease
 
 // LogChunk defines model for LogChunk.
 type LogChunk struct {
@@ -333,6 +342,16 @@ type NodeRun = orchestrator.NodeRun
 // NodeRunList defines model for NodeRunList.
 type NodeRunList struct {
 	Items []NodeRun `json:"items"`
+}
+
+// NodeStatement defines model for NodeStatement.
+type NodeStatement struct {
+	Application string `json:"application"`
+	Environment string `json:"environment"`
+	Node        string `json:"node"`
+	Principal   string `json:"principal"`
+	Reason      string `json:"reason,omitempty"`
+	Team        string `json:"team"`
 }
 
 // NodeStatus defines model for NodeStatus.
@@ -414,8 +433,9 @@ type ResourceList struct {
 
 // ResourceStatus defines model for ResourceStatus.
 type ResourceStatus struct {
-	Definition string `json:"definition"`
-	Engine     string `json:"engine"`
+	Definition string               `json:"definition"`
+	Engine     string               `json:"engine"`
+	Holder     *orchestrator.Tenure `json:"holder,omitempty"`
 
 	// Name The node's id.
 	Name    string         `json:"name"`
@@ -470,8 +490,20 @@ type StoredComposition struct {
 	UpdatedBy string    `json:"updatedBy"`
 }
 
+// Tenure The lease of a step that runs for longer than a moment, as its worker renews it.
+type Tenure = orchestrator.Tenure
+
 // Timeouts Go durations such as 10m; 0s is the engine's default.
 type Timeouts = catalog.Timeouts
+
+// UnlockRequest defines model for UnlockRequest.
+type UnlockRequest struct {
+	// Host The host that must hold it; without one, whichever does.
+	Host string `json:"host,omitempty"`
+
+	// Reason For those who read the history.
+	Reason string `json:"reason,omitempty"`
+}
 
 // ApplicationInPath A DNS label.
 type ApplicationInPath = Name
@@ -502,6 +534,9 @@ type Limit = int
 
 // NInPath defines model for NInPath.
 type NInPath = int64
+
+// NodeInPath defines model for NodeInPath.
+type NodeInPath = string
 
 // ResourceNameInPath A DNS label.
 type ResourceNameInPath = Name
@@ -787,6 +822,12 @@ type DeprecateResourceVersionJSONBody struct {
 // CreateAdoptionJSONRequestBody defines body for CreateAdoption for application/json ContentType.
 type CreateAdoptionJSONRequestBody = AdoptionRequest
 
+// ForgetNodeJSONRequestBody defines body for ForgetNode for application/json ContentType.
+type ForgetNodeJSONRequestBody = ForgetRequest
+
+// UnlockNodeJSONRequestBody defines body for UnlockNode for application/json ContentType.
+type UnlockNodeJSONRequestBody = UnlockRequest
+
 // ApplyCompositionJSONRequestBody defines body for ApplyComposition for application/json ContentType.
 type ApplyCompositionJSONRequestBody ApplyCompositionJSONBody
 
@@ -944,6 +985,56 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/applications/{team}/{application}/environments/{environment} (the `GetApplicationStatus` operationId).
 	GetApplicationStatus(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ForgetNodeWithBody State that what is recorded of a node holds no more
+	//
+	// For a node whose state was lost: what is recorded of it is deleted, with
+	// who and why in the last deployment's events. Nothing is asked of an
+	// engine. The next apply takes what is there, or makes it anew. 409 while a
+	// step is at work.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget (the `ForgetNode` operationId).
+	ForgetNodeWithBody(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ForgetNode State that what is recorded of a node holds no more
+	//
+	// For a node whose state was lost: what is recorded of it is deleted, with
+	// who and why in the last deployment's events. Nothing is asked of an
+	// engine. The next apply takes what is there, or makes it anew. 409 while a
+	// step is at work.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget (the `ForgetNode` operationId).
+	ForgetNode(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, body ForgetNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnlockNodeWithBody State that the process at work on a node is dead
+	//
+	// A step that began and did not end holds its node until its death is
+	// proven. Where it cannot be, as after the loss of a host, a person says
+	// so: it is recorded with who and why, the holder's writes are refused from
+	// then on, and the next attempt goes on. 409 when nobody is at work, or the
+	// holder was heard of just now.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/unlock (the `UnlockNode` operationId).
+	UnlockNodeWithBody(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UnlockNode State that the process at work on a node is dead
+	//
+	// A step that began and did not end holds its node until its death is
+	// proven. Where it cannot be, as after the loss of a host, a person says
+	// so: it is recorded with who and why, the holder's writes are refused from
+	// then on, and the next attempt goes on. 409 when nobody is at work, or the
+	// holder was heard of just now.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/unlock (the `UnlockNode` operationId).
+	UnlockNode(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, body UnlockNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListCompositions List a team's compositions
 	//
@@ -1410,6 +1501,96 @@ func (c *Client) ListApplications(ctx context.Context, params *ListApplicationsP
 // Corresponds with GET /api/v1/applications/{team}/{application}/environments/{environment} (the `GetApplicationStatus` operationId).
 func (c *Client) GetApplicationStatus(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetApplicationStatusRequest(c.Server, team, application, environment)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ForgetNodeWithBody State that what is recorded of a node holds no more
+//
+// For a node whose state was lost: what is recorded of it is deleted, with
+// who and why in the last deployment's events. Nothing is asked of an
+// engine. The next apply takes what is there, or makes it anew. 409 while a
+// step is at work.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget (the `ForgetNode` operationId).
+func (c *Client) ForgetNodeWithBody(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewForgetNodeRequestWithBody(c.Server, team, application, environment, node, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ForgetNode State that what is recorded of a node holds no more
+//
+// For a node whose state was lost: what is recorded of it is deleted, with
+// who and why in the last deployment's events. Nothing is asked of an
+// engine. The next apply takes what is there, or makes it anew. 409 while a
+// step is at work.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget (the `ForgetNode` operationId).
+func (c *Client) ForgetNode(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, body ForgetNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewForgetNodeRequest(c.Server, team, application, environment, node, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnlockNodeWithBody State that the process at work on a node is dead
+//
+// A step that began and did not end holds its node until its death is
+// proven. Where it cannot be, as after the loss of a host, a person says
+// so: it is recorded with who and why, the holder's writes are refused from
+// then on, and the next attempt goes on. 409 when nobody is at work, or the
+// holder was heard of just now.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/unlock (the `UnlockNode` operationId).
+func (c *Client) UnlockNodeWithBody(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnlockNodeRequestWithBody(c.Server, team, application, environment, node, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UnlockNode State that the process at work on a node is dead
+//
+// A step that began and did not end holds its node until its death is
+// proven. Where it cannot be, as after the loss of a host, a person says
+// so: it is recorded with who and why, the holder's writes are refused from
+// then on, and the next attempt goes on. 409 when nobody is at work, or the
+// holder was heard of just now.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/unlock (the `UnlockNode` operationId).
+func (c *Client) UnlockNode(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, body UnlockNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUnlockNodeRequest(c.Server, team, application, environment, node, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2439,6 +2620,142 @@ func NewGetApplicationStatusRequest(server string, team TeamInPath, application 
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewForgetNodeRequest calls the generic ForgetNode builder with application/json body
+func NewForgetNodeRequest(server string, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, body ForgetNodeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewForgetNodeRequestWithBody(server, team, application, environment, node, "application/json", bodyReader)
+}
+
+// NewForgetNodeRequestWithBody constructs an http.Request for the ForgetNode method, with any body, and a specified content type
+func NewForgetNodeRequestWithBody(server string, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "team", team, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "environment", environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam3 string
+
+	pathParam3, err = runtime.StyleParamWithOptions("simple", false, "node", node, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/applications/%s/%s/environments/%s/nodes/%s/forget", pathParam0, pathParam1, pathParam2, pathParam3)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewUnlockNodeRequest calls the generic UnlockNode builder with application/json body
+func NewUnlockNodeRequest(server string, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, body UnlockNodeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUnlockNodeRequestWithBody(server, team, application, environment, node, "application/json", bodyReader)
+}
+
+// NewUnlockNodeRequestWithBody constructs an http.Request for the UnlockNode method, with any body, and a specified content type
+func NewUnlockNodeRequestWithBody(server string, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "team", team, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "environment", environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam3 string
+
+	pathParam3, err = runtime.StyleParamWithOptions("simple", false, "node", node, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/applications/%s/%s/environments/%s/nodes/%s/unlock", pathParam0, pathParam1, pathParam2, pathParam3)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -4488,6 +4805,56 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/applications/{team}/{application}/environments/{environment} (the `GetApplicationStatus` operationId).
 	GetApplicationStatusWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, reqEditors ...RequestEditorFn) (*GetApplicationStatusResponse, error)
 
+	// ForgetNodeWithBodyWithResponse State that what is recorded of a node holds no more
+	//
+	// For a node whose state was lost: what is recorded of it is deleted, with
+	// who and why in the last deployment's events. Nothing is asked of an
+	// engine. The next apply takes what is there, or makes it anew. 409 while a
+	// step is at work.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget (the `ForgetNode` operationId).
+	ForgetNodeWithBodyWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ForgetNodeResponse, error)
+
+	// ForgetNodeWithResponse State that what is recorded of a node holds no more
+	//
+	// For a node whose state was lost: what is recorded of it is deleted, with
+	// who and why in the last deployment's events. Nothing is asked of an
+	// engine. The next apply takes what is there, or makes it anew. 409 while a
+	// step is at work.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget (the `ForgetNode` operationId).
+	ForgetNodeWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, body ForgetNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*ForgetNodeResponse, error)
+
+	// UnlockNodeWithBodyWithResponse State that the process at work on a node is dead
+	//
+	// A step that began and did not end holds its node until its death is
+	// proven. Where it cannot be, as after the loss of a host, a person says
+	// so: it is recorded with who and why, the holder's writes are refused from
+	// then on, and the next attempt goes on. 409 when nobody is at work, or the
+	// holder was heard of just now.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/unlock (the `UnlockNode` operationId).
+	UnlockNodeWithBodyWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UnlockNodeResponse, error)
+
+	// UnlockNodeWithResponse State that the process at work on a node is dead
+	//
+	// A step that began and did not end holds its node until its death is
+	// proven. Where it cannot be, as after the loss of a host, a person says
+	// so: it is recorded with who and why, the holder's writes are refused from
+	// then on, and the next attempt goes on. 409 when nobody is at work, or the
+	// holder was heard of just now.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/unlock (the `UnlockNode` operationId).
+	UnlockNodeWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, body UnlockNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*UnlockNodeResponse, error)
+
 	// ListCompositionsWithResponse List a team's compositions
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -5068,6 +5435,102 @@ func (r GetApplicationStatusResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetApplicationStatusResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ForgetNodeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *NodeStatement
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ForgetNodeResponse) GetJSON200() *NodeStatement {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ForgetNodeResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ForgetNodeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ForgetNodeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ForgetNodeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ForgetNodeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UnlockNodeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenure
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UnlockNodeResponse) GetJSON200() *Tenure {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UnlockNodeResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UnlockNodeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UnlockNodeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UnlockNodeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UnlockNodeResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6941,6 +7404,80 @@ func (c *ClientWithResponses) GetApplicationStatusWithResponse(ctx context.Conte
 	return ParseGetApplicationStatusResponse(rsp)
 }
 
+// ForgetNodeWithBodyWithResponse State that what is recorded of a node holds no more
+//
+// For a node whose state was lost: what is recorded of it is deleted, with
+// who and why in the last deployment's events. Nothing is asked of an
+// engine. The next apply takes what is there, or makes it anew. 409 while a
+// step is at work.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget (the `ForgetNode` operationId).
+func (c *ClientWithResponses) ForgetNodeWithBodyWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ForgetNodeResponse, error) {
+	rsp, err := c.ForgetNodeWithBody(ctx, team, application, environment, node, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseForgetNodeResponse(rsp)
+}
+
+// ForgetNodeWithResponse State that what is recorded of a node holds no more
+//
+// For a node whose state was lost: what is recorded of it is deleted, with
+// who and why in the last deployment's events. Nothing is asked of an
+// engine. The next apply takes what is there, or makes it anew. 409 while a
+// step is at work.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget (the `ForgetNode` operationId).
+func (c *ClientWithResponses) ForgetNodeWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, body ForgetNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*ForgetNodeResponse, error) {
+	rsp, err := c.ForgetNode(ctx, team, application, environment, node, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseForgetNodeResponse(rsp)
+}
+
+// UnlockNodeWithBodyWithResponse State that the process at work on a node is dead
+//
+// A step that began and did not end holds its node until its death is
+// proven. Where it cannot be, as after the loss of a host, a person says
+// so: it is recorded with who and why, the holder's writes are refused from
+// then on, and the next attempt goes on. 409 when nobody is at work, or the
+// holder was heard of just now.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/unlock (the `UnlockNode` operationId).
+func (c *ClientWithResponses) UnlockNodeWithBodyWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UnlockNodeResponse, error) {
+	rsp, err := c.UnlockNodeWithBody(ctx, team, application, environment, node, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnlockNodeResponse(rsp)
+}
+
+// UnlockNodeWithResponse State that the process at work on a node is dead
+//
+// A step that began and did not end holds its node until its death is
+// proven. Where it cannot be, as after the loss of a host, a person says
+// so: it is recorded with who and why, the holder's writes are refused from
+// then on, and the next attempt goes on. 409 when nobody is at work, or the
+// holder was heard of just now.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/unlock (the `UnlockNode` operationId).
+func (c *ClientWithResponses) UnlockNodeWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath, body UnlockNodeJSONRequestBody, reqEditors ...RequestEditorFn) (*UnlockNodeResponse, error) {
+	rsp, err := c.UnlockNode(ctx, team, application, environment, node, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUnlockNodeResponse(rsp)
+}
+
 // ListCompositionsWithResponse List a team's compositions
 //
 // Returns a wrapper object for the known response body format(s).
@@ -7758,6 +8295,72 @@ func ParseGetApplicationStatusResponse(rsp *http.Response) (*GetApplicationStatu
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ApplicationStatus
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseForgetNodeResponse parses an HTTP response from a ForgetNodeWithResponse call
+func ParseForgetNodeResponse(rsp *http.Response) (*ForgetNodeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ForgetNodeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest NodeStatement
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUnlockNodeResponse parses an HTTP response from a UnlockNodeWithResponse call
+func ParseUnlockNodeResponse(rsp *http.Response) (*UnlockNodeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UnlockNodeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenure
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

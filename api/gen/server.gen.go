@@ -266,6 +266,12 @@ type FieldType = catalog.Type
 // FileName A name for messages; nothing is read from it.
 type FileName = string
 
+// ForgetRequest defines model for ForgetRequest.
+type ForgetRequest struct {
+	// Reason For those who read the history.
+	Reason string `json:"reason,omitempty"`
+}
+
 // Graph defines model for Graph.
 type Graph = composer.Graph
 
@@ -288,6 +294,9 @@ type Identity struct {
 
 // Implementation defines model for Implementation.
 type Implementation = catalog.Implementation
+
+// Lease The process that may act.
+type Lease = orchestrator.Lease
 
 // LogChunk defines model for LogChunk.
 type LogChunk struct {
@@ -332,6 +341,16 @@ type NodeRun = orchestrator.NodeRun
 // NodeRunList defines model for NodeRunList.
 type NodeRunList struct {
 	Items []NodeRun `json:"items"`
+}
+
+// NodeStatement defines model for NodeStatement.
+type NodeStatement struct {
+	Application string `json:"application"`
+	Environment string `json:"environment"`
+	Node        string `json:"node"`
+	Principal   string `json:"principal"`
+	Reason      string `json:"reason,omitempty"`
+	Team        string `json:"team"`
 }
 
 // NodeStatus defines model for NodeStatus.
@@ -413,8 +432,9 @@ type ResourceList struct {
 
 // ResourceStatus defines model for ResourceStatus.
 type ResourceStatus struct {
-	Definition string `json:"definition"`
-	Engine     string `json:"engine"`
+	Definition string               `json:"definition"`
+	Engine     string               `json:"engine"`
+	Holder     *orchestrator.Tenure `json:"holder,omitempty"`
 
 	// Name The node's id.
 	Name    string         `json:"name"`
@@ -469,8 +489,20 @@ type StoredComposition struct {
 	UpdatedBy string    `json:"updatedBy"`
 }
 
+// Tenure The lease of a step that runs for longer than a moment, as its worker renews it.
+type Tenure = orchestrator.Tenure
+
 // Timeouts Go durations such as 10m; 0s is the engine's default.
 type Timeouts = catalog.Timeouts
+
+// UnlockRequest defines model for UnlockRequest.
+type UnlockRequest struct {
+	// Host The host that must hold it; without one, whichever does.
+	Host string `json:"host,omitempty"`
+
+	// Reason For those who read the history.
+	Reason string `json:"reason,omitempty"`
+}
 
 // ApplicationInPath A DNS label.
 type ApplicationInPath = Name
@@ -501,6 +533,9 @@ type Limit = int
 
 // NInPath defines model for NInPath.
 type NInPath = int64
+
+// NodeInPath defines model for NodeInPath.
+type NodeInPath = string
 
 // ResourceNameInPath A DNS label.
 type ResourceNameInPath = Name
@@ -786,6 +821,12 @@ type DeprecateResourceVersionJSONBody struct {
 // CreateAdoptionJSONRequestBody defines body for CreateAdoption for application/json ContentType.
 type CreateAdoptionJSONRequestBody = AdoptionRequest
 
+// ForgetNodeJSONRequestBody defines body for ForgetNode for application/json ContentType.
+type ForgetNodeJSONRequestBody = ForgetRequest
+
+// UnlockNodeJSONRequestBody defines body for UnlockNode for application/json ContentType.
+type UnlockNodeJSONRequestBody = UnlockRequest
+
 // ApplyCompositionJSONRequestBody defines body for ApplyComposition for application/json ContentType.
 type ApplyCompositionJSONRequestBody ApplyCompositionJSONBody
 
@@ -833,6 +874,12 @@ type ServerInterface interface {
 	// GetApplicationStatus Get the status of an application in an environment
 	// (GET /api/v1/applications/{team}/{application}/environments/{environment})
 	GetApplicationStatus(ctx echo.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath) error
+	// ForgetNode State that what is recorded of a node holds no more
+	// (POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget)
+	ForgetNode(ctx echo.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath) error
+	// UnlockNode State that the process at work on a node is dead
+	// (POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/unlock)
+	UnlockNode(ctx echo.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath) error
 	// ListCompositions List a team's compositions
 	// (GET /api/v1/compositions)
 	ListCompositions(ctx echo.Context, params ListCompositionsParams) error
@@ -1024,6 +1071,86 @@ func (w *ServerInterfaceWrapper) GetApplicationStatus(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetApplicationStatus(ctx, team, application, environment)
+	return err
+}
+
+// ForgetNode converts echo context to params.
+func (w *ServerInterfaceWrapper) ForgetNode(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team" -------------
+	var team TeamInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team", ctx.Param("team"), &team, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
+	}
+
+	// ------------- Path parameter "application" -------------
+	var application ApplicationInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application", ctx.Param("application"), &application, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application: %s", err))
+	}
+
+	// ------------- Path parameter "environment" -------------
+	var environment EnvironmentInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "environment", ctx.Param("environment"), &environment, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter environment: %s", err))
+	}
+
+	// ------------- Path parameter "node" -------------
+	var node NodeInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "node", ctx.Param("node"), &node, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter node: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ForgetNode(ctx, team, application, environment, node)
+	return err
+}
+
+// UnlockNode converts echo context to params.
+func (w *ServerInterfaceWrapper) UnlockNode(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team" -------------
+	var team TeamInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team", ctx.Param("team"), &team, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
+	}
+
+	// ------------- Path parameter "application" -------------
+	var application ApplicationInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application", ctx.Param("application"), &application, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application: %s", err))
+	}
+
+	// ------------- Path parameter "environment" -------------
+	var environment EnvironmentInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "environment", ctx.Param("environment"), &environment, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter environment: %s", err))
+	}
+
+	// ------------- Path parameter "node" -------------
+	var node NodeInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "node", ctx.Param("node"), &node, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter node: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UnlockNode(ctx, team, application, environment, node)
 	return err
 }
 
@@ -2148,6 +2275,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/v1/promotions/:id", wrapper.GetPromotion, options.OperationMiddlewares["getPromotion"]...)
 	router.GET(options.BaseURL+"/api/v1/applications", wrapper.ListApplications, options.OperationMiddlewares["listApplications"]...)
 	router.GET(options.BaseURL+"/api/v1/applications/:team/:application/environments/:environment", wrapper.GetApplicationStatus, options.OperationMiddlewares["getApplicationStatus"]...)
+	router.POST(options.BaseURL+"/api/v1/applications/:team/:application/environments/:environment/nodes/:node/unlock", wrapper.UnlockNode, options.OperationMiddlewares["unlockNode"]...)
+	router.POST(options.BaseURL+"/api/v1/applications/:team/:application/environments/:environment/nodes/:node/forget", wrapper.ForgetNode, options.OperationMiddlewares["forgetNode"]...)
 	router.GET(options.BaseURL+"/api/v1/events", wrapper.StreamCatalogEvents, options.OperationMiddlewares["streamCatalogEvents"]...)
 	router.GET(options.BaseURL+"/api/v1/engines", wrapper.ListEngines, options.OperationMiddlewares["listEngines"]...)
 	router.GET(options.BaseURL+"/api/v1/whoami", wrapper.Whoami, options.OperationMiddlewares["whoami"]...)
@@ -2281,6 +2410,92 @@ type GetApplicationStatusdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetApplicationStatusdefaultApplicationProblemPlusJSONResponse) VisitGetApplicationStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetNodeRequestObject struct {
+	Team        TeamInPath        `json:"team"`
+	Application ApplicationInPath `json:"application"`
+	Environment EnvironmentInPath `json:"environment"`
+	Node        NodeInPath        `json:"node"`
+	Body        *ForgetNodeJSONRequestBody
+}
+
+type ForgetNodeResponseObject interface {
+	VisitForgetNodeResponse(w http.ResponseWriter) error
+}
+
+type ForgetNode200JSONResponse NodeStatement
+
+func (response ForgetNode200JSONResponse) VisitForgetNodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetNodedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ForgetNodedefaultApplicationProblemPlusJSONResponse) VisitForgetNodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnlockNodeRequestObject struct {
+	Team        TeamInPath        `json:"team"`
+	Application ApplicationInPath `json:"application"`
+	Environment EnvironmentInPath `json:"environment"`
+	Node        NodeInPath        `json:"node"`
+	Body        *UnlockNodeJSONRequestBody
+}
+
+type UnlockNodeResponseObject interface {
+	VisitUnlockNodeResponse(w http.ResponseWriter) error
+}
+
+type UnlockNode200JSONResponse Tenure
+
+func (response UnlockNode200JSONResponse) VisitUnlockNodeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UnlockNodedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UnlockNodedefaultApplicationProblemPlusJSONResponse) VisitUnlockNodeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3961,6 +4176,12 @@ type StrictServerInterface interface {
 	// GetApplicationStatus Get the status of an application in an environment
 	// (GET /api/v1/applications/{team}/{application}/environments/{environment})
 	GetApplicationStatus(ctx context.Context, request GetApplicationStatusRequestObject) (GetApplicationStatusResponseObject, error)
+	// ForgetNode State that what is recorded of a node holds no more
+	// (POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget)
+	ForgetNode(ctx context.Context, request ForgetNodeRequestObject) (ForgetNodeResponseObject, error)
+	// UnlockNode State that the process at work on a node is dead
+	// (POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/unlock)
+	UnlockNode(ctx context.Context, request UnlockNodeRequestObject) (UnlockNodeResponseObject, error)
 	// ListCompositions List a team's compositions
 	// (GET /api/v1/compositions)
 	ListCompositions(ctx context.Context, request ListCompositionsRequestObject) (ListCompositionsResponseObject, error)
@@ -4177,6 +4398,108 @@ func (sh *strictHandler) GetApplicationStatus(ctx echo.Context, team TeamInPath,
 		return err
 	} else if validResponse, ok := response.(GetApplicationStatusResponseObject); ok {
 		return validResponse.VisitGetApplicationStatusResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ForgetNode operation middleware
+func (sh *strictHandler) ForgetNode(ctx echo.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath) error {
+	var request ForgetNodeRequestObject
+
+	request.Team = team
+	request.Application = application
+	request.Environment = environment
+	request.Node = node
+
+	var body ForgetNodeJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ForgetNode(ctx.Request().Context(), request.(ForgetNodeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ForgetNode")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ForgetNodeResponseObject); ok {
+		return validResponse.VisitForgetNodeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UnlockNode operation middleware
+func (sh *strictHandler) UnlockNode(ctx echo.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, node NodeInPath) error {
+	var request UnlockNodeRequestObject
+
+	request.Team = team
+	request.Application = application
+	request.Environment = environment
+	request.Node = node
+
+	var body UnlockNodeJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UnlockNode(ctx.Request().Context(), request.(UnlockNodeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UnlockNode")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UnlockNodeResponseObject); ok {
+		return validResponse.VisitUnlockNodeResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

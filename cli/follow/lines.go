@@ -107,9 +107,25 @@ func (l *lines) node(n *node, e orchestrator.Event, d details) string {
 		return "paused: " + cmp.Or(d.Reason, n.paused)
 	case orchestrator.EventApproval:
 		return decision(e, d)
+	case orchestrator.EventNodeMoved:
+		return fmt.Sprintf("somebody wrote its state since the last step: serial %d, then %d", d.From, d.To)
+	case orchestrator.EventNodeLocked:
+		return "waits: " + n.locked
+	case orchestrator.EventNodeUnlocked:
+		return stated(fmt.Sprintf("%s states that process %d on %s is dead", e.Principal, d.PID, d.Host), d.Reason)
+	case orchestrator.EventNodeForgotten:
+		return stated(e.Principal+" states that what is recorded of it holds no more", d.Reason)
 	default:
 		return string(e.Type)
 	}
+}
+
+// stated is somebody's word, and why.
+func stated(what, reason string) string {
+	if reason == "" {
+		return what
+	}
+	return what + ": " + reason
 }
 
 // doing is an action as something that goes on.

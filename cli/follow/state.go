@@ -46,6 +46,8 @@ type node struct {
 	counts       orchestrator.Counts
 	err          *orchestrator.NodeError
 	paused       string
+	locked       string // who else may be at work on it
+	moved        bool   // somebody wrote its state since its last step
 }
 
 // details is the union of what an event's data may hold.
@@ -60,6 +62,11 @@ type details struct {
 	Approved *bool                   `json:"approved"`
 	Comment  string                  `json:"comment"`
 	Void     string                  `json:"void"`
+	From     int64                   `json:"from"`
+	To       int64                   `json:"to"`
+	Host     string                  `json:"host"`
+	PID      int                     `json:"pid"`
+	Message  string                  `json:"message"`
 }
 
 // nodeError reads the error of a node, which is an object.
@@ -160,6 +167,7 @@ func (s *state) applyNode(e orchestrator.Event, d details) {
 			n.started = e.Time
 		}
 		n.status, n.finished, n.err, n.paused = orchestrator.NodeRunning, time.Time{}, nil, ""
+		n.locked = ""
 	case orchestrator.EventNodeDone:
 		n.status, n.finished = orchestrator.NodeStatus(d.Status), e.Time
 		n.changed, n.counts, n.err, n.paused = d.Changed, d.Counts, d.nodeError(), ""
@@ -174,6 +182,12 @@ func (s *state) applyNode(e orchestrator.Event, d details) {
 			n.paused = message(why)
 		}
 		n.paused = cmp.Or(d.Reason, n.paused)
+	case orchestrator.EventNodeLocked:
+		n.locked = d.Message
+	case orchestrator.EventNodeUnlocked:
+		n.locked = ""
+	case orchestrator.EventNodeMoved:
+		n.moved = true
 	default:
 	}
 }

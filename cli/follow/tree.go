@@ -183,6 +183,9 @@ func (p picture) node(s *state, n *node, names int) string {
 // story is what there is to say of a node, most important first, since its end
 // may be cut off.
 func (p picture) story(s *state, n *node) string {
+	if n.locked != "" {
+		return "waits: " + n.locked
+	}
 	parts := []string{string(n.status)}
 	switch n.status {
 	case orchestrator.NodePending, "":
@@ -207,6 +210,9 @@ func (p picture) story(s *state, n *node) string {
 	}
 	if n.paused != "" {
 		parts = append(parts, "paused: "+n.paused)
+	}
+	if n.moved {
+		parts = append(parts, "somebody wrote its state since the last step")
 	}
 	story := strings.Join(parts, ", ")
 	if n.err != nil {

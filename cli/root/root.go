@@ -34,6 +34,7 @@ import (
 	"github.com/HatiCode/nestor/cli/promote"
 	"github.com/HatiCode/nestor/cli/rollback"
 	"github.com/HatiCode/nestor/cli/status"
+	"github.com/HatiCode/nestor/cli/unlock"
 	"github.com/HatiCode/nestor/cli/version"
 	"github.com/HatiCode/nestor/internal/suggest"
 )
@@ -91,6 +92,7 @@ through a team's compositions and the platform's catalog, as a durable workflow.
 	add(root, groupWatch,
 		status.NewCmdStatus(f, nil), logs.NewCmdLogs(f, nil), history.NewCmdHistory(f, nil),
 		approve.NewCmdApprove(f, nil), approve.NewCmdReject(f, nil), cancel.NewCmdCancel(f, nil),
+		unlock.NewCmdUnlock(f, nil), unlock.NewCmdForget(f, nil),
 		open.NewCmdOpen(f, nil))
 	add(root, groupPlatform, platform...)
 	add(root, groupPlatform,

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +52,9 @@ type Resource struct {
 	Version    string                  `json:"version"`
 	Status     orchestrator.NodeStatus `json:"status"`
 	// StateRef is where its state is, if it was adopted under its own name.
-	StateRef string         `json:"stateRef,omitempty"`
+	StateRef string `json:"stateRef,omitempty"`
+	// Holder is the worker whose step is at work on it for longer than a moment.
+	Holder  *orchestrator.Tenure `json:"holder,omitempty"`
 	Outputs  map[string]any `json:"outputs"`
 }
 
@@ -227,6 +230,7 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 	if err := columns.Write(w, canvas.Width); err != nil {
 		return err
 	}
+	silent(f, canvas, s)
 	return outputs(f, canvas, s.Resources)
 }
 
@@ -254,6 +258,20 @@ func deployment(f *cli.Factory, canvas render.Canvas, d orchestrator.Deployment)
 	if d.Status == orchestrator.StatusAwaitingApproval || d.Status == orchestrator.StatusPaused {
 		f.IO.Printf("  nestor approve %d --env %s    shows what waits, and lets it run\n", d.N, d.Environment)
 		f.IO.Printf("  nestor reject %d --env %s     refuses it\n", d.N, d.Environment)
+	}
+}
+
+// silence is how long a holder may be quiet before that is worth a word.
+const silence = 15 * time.Second
+
+// silent names who holds a node and was not heard of for a while.
+func silent(f *cli.Factory, canvas render.Canvas, s Status) {
+	for _, r := range s.Resources {
+		if r.Holder == nil || f.Now().Sub(r.Holder.RenewedAt) < silence {
+			continue
+		}
+		f.IO.Printf("\n  %s\n", canvas.Style.Yellow(fmt.Sprintf("%s is held by %s; if that is dead:", r.Name, text.CleanLine(r.Holder.Holder()))))
+		f.IO.Printf("  nestor unlock %s --env %s\n", r.Name, s.Environment)
 	}
 }
 

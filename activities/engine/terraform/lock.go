@@ -85,7 +85,14 @@ func (n *node) lockError(l lockInfo) (engine.Class, string) {
 // program. The turn proves the death. The lock was the program's when it was made
 // on this host between the program's start and its first act: the program acted
 // under the lock, and only one can have taken it in that time.
+//
+// So is one that was made on the host and in the time of the attempt before,
+// which the caller has proven to be dead, wherever that was.
 func (n *node) breakable(l lockInfo) (bool, error) {
+	_, maker, _ := strings.Cut(l.who, "@")
+	if made, err := time.Parse(lockTime, l.created); err == nil && l.id != "" && n.req.Dead.Left(maker, made) {
+		return true, nil
+	}
 	died, err := n.dead()
 	if err != nil || died == nil || died.Acted.IsZero() || l.id == "" {
 		return false, err
@@ -128,7 +135,7 @@ func (n *node) unlocked(ctx context.Context, run func() error) error {
 	if checkErr != nil || !mine {
 		return err
 	}
-	n.say("breaking lock %s of %s: its holder was this workspace's program, which is dead", lock.id, lock.who)
+	n.say("breaking lock %s of %s: its holder was the attempt before, which is dead", lock.id, lock.who)
 	if err := n.runUnlock(ctx, lock.id); err != nil {
 		return err
 	}
