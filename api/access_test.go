@@ -83,6 +83,8 @@ func TestTeams(t *testing.T) {
 		"promote":            {http.MethodPost, "/api/v1/promotions", promotion, http.StatusConflict},
 		"applications":       {http.MethodGet, "/api/v1/applications?team=alpha", nil, http.StatusOK},
 		"status":             {http.MethodGet, statusPath, nil, http.StatusOK},
+		"unlock":             {http.MethodPost, statusPath + "/nodes/none/unlock", map[string]any{"reason": "x"}, http.StatusNotFound},
+		"forget":             {http.MethodPost, statusPath + "/nodes/none/forget", map[string]any{}, http.StatusNotFound},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -18,7 +18,7 @@ func defaults() workers.Config {
 	return workers.Config{
 		DataDir: "data", TemporalAddress: "127.0.0.1:7233", TemporalNamespace: "default",
 		Roles:        []string{workers.RoleControl, workers.RoleTerraform},
-		LogRetention: 720 * time.Hour, Grace: time.Minute,
+		LogRetention: 720 * time.Hour, Grace: time.Minute, LeaseTTL: 15 * time.Second,
 	}
 }
 

@@ -45,6 +45,10 @@ func recordOf(key store.Key) any {
 		return fenceRecord{}
 	case "heads":
 		return orchestrator.NodeHead{}
+	case "leases":
+		return orchestrator.Tenure{}
+	case "claims":
+		return claimRecord{}
 	default:
 		return nil
 	}

@@ -51,6 +51,9 @@ func testCreate(t *testing.T, h Harness) {
 	if diff := cmp.Diff(map[orchestrator.Action]bool{orchestrator.ActionCreate: true}, actions(p)); diff != "" {
 		t.Errorf("actions (-want +got):\n%s", diff)
 	}
+	if p.State.Lineage != "" {
+		t.Errorf("a preview of what is not there was made on %+v", p.State)
+	}
 	s.wantLedger(t) // a preview changes nothing
 	r, err := s.engine.Apply(t.Context(), req, p)
 	if err != nil {
@@ -77,6 +80,9 @@ func testNoChange(t *testing.T, h Harness) {
 	if !p.Empty() {
 		t.Errorf("the second preview has changes: %+v", p.Changes)
 	}
+	if diff := cmp.Diff(engine.State{Lineage: first.Lineage, Serial: first.Serial}, p.State); diff != "" {
+		t.Errorf("the state that the preview was made on (-applied +previewed):\n%s", diff)
+	}
 	if diff := cmp.Diff(first, second); diff != "" {
 		t.Errorf("result (-first +second):\n%s", diff)
 	}
@@ -90,6 +96,9 @@ func testUpdate(t *testing.T, h Harness) {
 	p, second := s.up(t, map[string]any{"size": int64(5)})
 	if !actions(p)[orchestrator.ActionUpdate] {
 		t.Errorf("no update in %+v", p.Changes)
+	}
+	if second.Lineage != first.Lineage || second.Lineage != "" && second.Serial <= first.Serial {
+		t.Errorf("an update made lineage %s, serial %d of %s, %d", second.Lineage, second.Serial, first.Lineage, first.Serial)
 	}
 	a, ok := attribute(p, "size")
 	want := orchestrator.AttributeChange{Path: a.Path, Before: int64(3), After: int64(5)}

@@ -533,6 +533,41 @@ func TestLockWithoutHolder(t *testing.T) {
 	})
 }
 
+// TestLockOfTheDead breaks the lock that the attempt before took on another
+// host and left there, once that is proven to be dead, and no other.
+func TestLockOfTheDead(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, program string) {
+		t.Helper()
+		s := newSmall(t, program, "resource \"terraform_data\" \"one\" {}\n", nil)
+		server := serveState(t)
+		s.req.Backend = server.backend()
+		now := time.Now().UTC()
+		server.lock(map[string]any{"ID": "left-behind", "Who": "grace@another-host", "Created": now})
+		for reason, other := range map[string]*engine.DeadHolder{
+			"another host's": {Host: "a-third-host", From: now.Add(-time.Minute), Until: now.Add(time.Minute)},
+			"a later one":    {Host: "another-host", From: now.Add(-time.Minute), Until: now.Add(-time.Second)},
+			"an earlier one": {Host: "another-host", From: now.Add(time.Second), Until: now.Add(time.Minute)},
+		} {
+			s.req.Dead = other
+			if _, _, err := s.apply(t); engine.ClassOf(err) != engine.Locked || !server.locked() {
+				t.Errorf("%s lock was broken: %v", reason, err)
+			}
+		}
+		s.req.Dead = &engine.DeadHolder{Host: "another-host", From: now.Add(-time.Minute), Until: now.Add(time.Minute)}
+		_, _, err := s.apply(t)
+		if program == "terraform" { // it does not tell who has a lock of this backend
+			if engine.ClassOf(err) != engine.Locked {
+				t.Errorf("a lock of whom nobody knows was broken: %v", err)
+			}
+			return
+		}
+		if err != nil || server.locked() {
+			t.Errorf("the lock of the dead is in the way: %v", err)
+		}
+	})
+}
+
 // TestLivingLock meets the local backend's lock in the hands of a living
 // process of another workspace.
 func TestLivingLock(t *testing.T) {
