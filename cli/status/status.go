@@ -55,7 +55,7 @@ type Resource struct {
 	StateRef string `json:"stateRef,omitempty"`
 	// Holder is the worker whose step is at work on it for longer than a moment.
 	Holder  *orchestrator.Tenure `json:"holder,omitempty"`
-	Outputs  map[string]any `json:"outputs"`
+	Outputs map[string]any       `json:"outputs"`
 }
 
 // Options of the command.
