@@ -361,6 +361,14 @@ func (w *Walk) afterApply() {
 	}
 }
 
+// Failures so far, in the order in which they came; the caller must not change
+// them.
+func (w *Walk) Failures() []Failure { return w.failures }
+
+// Changed counts the nodes that were changed so far by the apply and remove
+// phases.
+func (w *Walk) Changed() int { return w.changed }
+
 // Result of the walk; it is complete only when Done.
 func (w *Walk) Result() Result {
 	res := Result{Status: w.status(), Failures: w.failures, Changed: w.changed}

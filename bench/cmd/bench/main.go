@@ -24,6 +24,7 @@ import (
 	"github.com/HatiCode/nestor/bench"
 	"github.com/HatiCode/nestor/bench/engines"
 	"github.com/HatiCode/nestor/bench/reads"
+	"github.com/HatiCode/nestor/bench/scale"
 	"github.com/HatiCode/nestor/bench/scan"
 	"github.com/HatiCode/nestor/bench/stall"
 	"github.com/HatiCode/nestor/bench/walk"
@@ -51,6 +52,7 @@ func parts(bin string) []part {
 		{"reads", reads.Run},
 		{"walk", func(ctx context.Context) ([]bench.Measurement, error) { return walk.Run(ctx, bin) }},
 		{"stall", func(ctx context.Context) ([]bench.Measurement, error) { return stall.Run(ctx, bin) }},
+		{"scale", func(ctx context.Context) ([]bench.Measurement, error) { return scale.Run(ctx, bin) }},
 		{"memory", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Memory(ctx, bin) }},
 		{"terraform", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Terraform(ctx, bin) }},
 		{"pulumi", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Pulumi(ctx, bin) }},
