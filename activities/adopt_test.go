@@ -174,7 +174,7 @@ func TestAdopt(t *testing.T) {
 			// The next plan shows no change, and its dependents know its outputs.
 			planned, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
 			f.must(err)
-			if len(planned.Unknown) > 0 || len(f.planned(database).Changes) > 0 {
+			if len(f.unknown(database)) > 0 || len(f.planned(database).Changes) > 0 {
 				t.Errorf("the next plan: %+v, %+v", planned, f.planned(database))
 			}
 			_, req := f.engine.did()
@@ -322,9 +322,9 @@ func TestAdoptAllowsChanges(t *testing.T) {
 	if log := strings.Join(f.chunks(id), ""); !strings.Contains(log, "the next apply changes: update tiny.web.database (password, size)") {
 		t.Errorf("log: %q", log)
 	}
-	planned, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
+	_, err = f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
 	f.must(err)
-	if diff := cmp.Diff([]string{"endpoint", "port", "token"}, planned.Unknown); diff != "" {
+	if diff := cmp.Diff([]string{"endpoint", "port", "token"}, f.unknown(database)); diff != "" {
 		t.Errorf("what dependents do not know yet (-want +got):\n%s", diff)
 	}
 	if res := f.done(f.deployment(""), graph, database, orchestrator.StepApply); !res.Changed || e.made[address]["size"] != "small" {
@@ -570,10 +570,10 @@ func TestAdoptForReal(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"endpoint": "db-small.example", "port": float64(5432)}, byName(outputs)); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)
 	}
-	planned, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
+	_, err = f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
 	f.must(err)
-	if changes := f.planned(database).Changes; len(changes) > 0 || len(planned.Unknown) > 0 {
-		t.Errorf("the next plan: %+v, unknown %v", changes, planned.Unknown)
+	if changes := f.planned(database).Changes; len(changes) > 0 || len(f.unknown(database)) > 0 {
+		t.Errorf("the next plan: %+v, unknown %v", changes, f.unknown(database))
 	}
 	if res := f.done(f.deployment(""), graph, database, orchestrator.StepApply); res.Changed {
 		t.Errorf("the next apply: %+v", res)

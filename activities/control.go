@@ -32,6 +32,7 @@ type Control struct {
 	Compiler *compile.Compiler
 	Temporal Describer
 	Queues   QueueDescriber
+	Graphs   *Graphs
 }
 
 // Describer looks at a workflow; a Temporal client does.
@@ -129,7 +130,7 @@ const graphPage = 200 << 10
 // LoadGraph returns a page of a graph's adjacency. Pages of one graph are
 // always cut at the same nodes.
 func (c *Control) LoadGraph(ctx context.Context, in contract.LoadGraphInput) (contract.LoadGraphResult, error) {
-	graph, err := c.Registry.GetGraph(ctx, in.Digest)
+	graph, err := c.Graphs.Get(ctx, in.Digest)
 	if err != nil {
 		return contract.LoadGraphResult{}, toTemporal(err)
 	}
@@ -165,7 +166,7 @@ func (c *Control) locate(
 	if err != nil || d.GraphDigest == "" {
 		return "", address(scope, node), err
 	}
-	graph, err := c.Registry.GetGraph(ctx, d.GraphDigest)
+	graph, err := c.Graphs.Get(ctx, d.GraphDigest)
 	if err != nil {
 		return "", address(scope, node), err
 	}

@@ -59,7 +59,7 @@ func TestDescribeRun(t *testing.T) {
 			f := setup(t)
 			id := f.deployment("")
 			c := &activities.Control{
-				Registry: f.Registry, Compiler: f.Compiler,
+				Registry: f.Registry, Compiler: f.Compiler, Graphs: f.steps.Graphs,
 				Temporal: describer(func(workflowID string) (enumspb.WorkflowExecutionStatus, error) {
 					if workflowID != id {
 						t.Errorf("asked for workflow %s, want that of %s", workflowID, id)

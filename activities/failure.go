@@ -36,7 +36,7 @@ func toTemporal(err error) error {
 	case errors.Is(err, registry.ErrFenced):
 		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorFenced, nil)
 	default:
-		return temporal.NewApplicationError(err.Error(), "internal")
+		return temporal.NewApplicationError(contract.Cut(err.Error(), contract.MaxMessage), "internal")
 	}
 }
 
@@ -48,8 +48,15 @@ type notApprovedError struct {
 
 func (e *notApprovedError) Error() string { return e.message }
 
-// nodeError is a failure as it is recorded and shown.
+// nodeError is a failure as it is recorded and shown: an engine may say more
+// than a record holds.
 func nodeError(err error) *orchestrator.NodeError {
+	ne := classified(err)
+	ne.Message = contract.Cut(ne.Message, contract.MaxMessage)
+	return ne
+}
+
+func classified(err error) *orchestrator.NodeError {
 	var failed *engine.Error
 	if errors.As(err, &failed) {
 		return &orchestrator.NodeError{
@@ -103,5 +110,5 @@ func describe(ne orchestrator.NodeError) string {
 	if ne.Resource == "" {
 		return ne.Message
 	}
-	return ne.Resource + ": " + ne.Message
+	return contract.Cut(ne.Resource+": "+ne.Message, contract.MaxMessage)
 }

@@ -3,48 +3,109 @@
 package activities
 
 import (
+	"container/list"
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/HatiCode/nestor/composer"
-	"github.com/HatiCode/nestor/orchestrator/registry"
 )
 
-// cachedGraphs bounds the graphs that a worker keeps at hand. A graph is
-// immutable under its digest, so what is kept is never stale.
-const cachedGraphs = 16
+// graphWeight is what a decoded graph takes, over its encoding's size.
+const graphWeight = 3
 
-// graphCache keeps the graphs that steps asked for last. Its zero value is
-// ready.
-type graphCache struct {
-	mu     sync.Mutex
-	graphs map[string]composer.Graph
-	order  []string // oldest first
+// GraphSource reads a stored graph and tells how large its encoding is; the
+// registry does.
+type GraphSource interface {
+	GraphSized(ctx context.Context, digest string) (graph composer.Graph, size int, err error)
 }
 
-func (c *graphCache) get(ctx context.Context, r *registry.Registry, digest string) (composer.Graph, error) {
-	c.mu.Lock()
-	graph, known := c.graphs[digest]
-	c.mu.Unlock()
-	if known {
-		return graph, nil
+// Graphs keeps the graphs that the activities of one process asked for last. A
+// graph is immutable under its digest, so what is kept is never stale. However
+// many steps ask for a graph at once, it is read and decoded once.
+type Graphs struct {
+	source GraphSource
+	limit  int
+
+	mu     sync.Mutex
+	kept   map[string]*list.Element // of *keptGraph
+	recent *list.List               // the one used last in front
+	size   int
+}
+
+// keptGraph is a graph that is there, or is being read by the first who asked.
+type keptGraph struct {
+	digest string
+	ready  chan struct{}
+	graph  composer.Graph
+	size   int
+	err    error
+}
+
+// NewGraphs keeps graphs of a source, which take about limit bytes of memory
+// together; the one that was asked for last is kept in any case.
+func NewGraphs(source GraphSource, limit int) *Graphs {
+	return &Graphs{source: source, limit: limit, kept: map[string]*list.Element{}, recent: list.New()}
+}
+
+// Get returns a graph; store.ErrNotFound when there is none. Nobody may change
+// what it returns.
+func (g *Graphs) Get(ctx context.Context, digest string) (composer.Graph, error) {
+	for {
+		entry, mine := g.entry(digest)
+		if mine {
+			g.read(ctx, entry)
+			return entry.graph, entry.err
+		}
+		select {
+		case <-entry.ready:
+		case <-ctx.Done():
+			return composer.Graph{}, ctx.Err()
+		}
+		// The end of another's context is none of ours.
+		if !errors.Is(entry.err, context.Canceled) && !errors.Is(entry.err, context.DeadlineExceeded) {
+			return entry.graph, entry.err
+		}
 	}
-	graph, err := r.GetGraph(ctx, digest)
+}
+
+// entry finds a graph, or makes the entry that the caller has to fill.
+func (g *Graphs) entry(digest string) (entry *keptGraph, mine bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if element, known := g.kept[digest]; known {
+		g.recent.MoveToFront(element)
+		return element.Value.(*keptGraph), false //nolint:forcetypeassert // the list holds nothing else
+	}
+	entry = &keptGraph{digest: digest, ready: make(chan struct{})}
+	g.kept[digest] = g.recent.PushFront(entry)
+	return entry, true
+}
+
+// read fills an entry, and drops it again when there is nothing to keep.
+func (g *Graphs) read(ctx context.Context, entry *keptGraph) {
+	graph, size, err := g.source.GraphSized(ctx, entry.digest)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	entry.graph, entry.size, entry.err = graph, size*graphWeight, err
+	close(entry.ready)
 	if err != nil {
-		return composer.Graph{}, err
+		g.drop(g.kept[entry.digest])
+		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.graphs == nil {
-		c.graphs = map[string]composer.Graph{}
+	g.size += entry.size
+	for element := g.recent.Back(); element != nil && g.size > g.limit; {
+		next := element.Prev()
+		// What is still being read weighs nothing yet.
+		if old := element.Value.(*keptGraph); old != entry && old.size > 0 { //nolint:forcetypeassert // see above
+			g.drop(element)
+		}
+		element = next
 	}
-	if _, known := c.graphs[digest]; !known {
-		c.graphs[digest] = graph
-		c.order = append(c.order, digest)
-	}
-	if len(c.order) > cachedGraphs {
-		delete(c.graphs, c.order[0])
-		c.order = c.order[1:]
-	}
-	return graph, nil
+}
+
+func (g *Graphs) drop(element *list.Element) {
+	entry := g.recent.Remove(element).(*keptGraph) //nolint:forcetypeassert // see above
+	delete(g.kept, entry.digest)
+	g.size -= entry.size
 }

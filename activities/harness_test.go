@@ -77,7 +77,8 @@ func setup(t *testing.T) *fixture {
 		Registry: f.Registry, Engine: f.engine, Bundles: noBundles{},
 		Secrets: secret.New(func(name string) (string, bool) { v, ok := f.vault[name]; return v, ok }, ""),
 		WorkDir: filepath.Join(f.dir, "work"), StateDir: filepath.Join(f.dir, "state"), Beat: 10 * time.Millisecond,
-		Lease: orchestrator.Lease{Host: "here", PID: 7},
+		Lease:  orchestrator.Lease{Host: "here", PID: 7},
+		Graphs: activities.NewGraphs(f.Registry, 1<<20),
 	}
 	_, err = f.Registry.PutEnvironment(t.Context(), ada, orchestrator.Environment{
 		Metadata: orchestrator.EnvironmentMetadata{Name: "staging"},
@@ -169,7 +170,7 @@ func (f *fixture) environment() *testsuite.TestActivityEnvironment {
 	env.SetWorkerOptions(f.options)
 	env.SetWorkerStopChannel(f.stop)
 	f.steps.Register(env)
-	(&activities.Control{Registry: f.Registry, Compiler: f.Compiler}).Register(env)
+	(&activities.Control{Registry: f.Registry, Compiler: f.Compiler, Graphs: f.steps.Graphs}).Register(env)
 	return env
 }
 

@@ -50,8 +50,7 @@ func (s *Steps) PlanNode(ctx context.Context, in contract.PlanNodeInput) (contra
 	if headErr != nil {
 		return res, toTemporal(headErr)
 	}
-	res.Unknown = changing(node, preview, recorded)
-	err = s.Registry.PutNodePlan(ctx, store.Principal(principal(s.Engine)), in.Plan, np)
+	err = s.Registry.PutNodePlan(ctx, store.Principal(principal(s.Engine)), in.Plan, np, changing(node, preview, recorded))
 	return res, toTemporal(err)
 }
 
@@ -117,7 +116,7 @@ func (s *Steps) preview(
 	if in.Remove {
 		err = s.recordedInputs(ctx, head, &req)
 	} else {
-		err = s.plannedInputs(ctx, scope, node, in.Unknown, &req)
+		err = s.plannedInputs(ctx, scope, node, in.Plan, &req)
 	}
 	if err != nil {
 		return engine.Preview{}, err
@@ -129,11 +128,16 @@ func (s *Steps) preview(
 	return p, err
 }
 
-// plannedInputs renders what can be known before the deployment.
+// plannedInputs renders what can be known before the deployment: not the
+// outputs that the previews of the nodes before this one say will change.
 func (s *Steps) plannedInputs(
-	ctx context.Context, scope orchestrator.Scope, node composer.Node, unknown map[string][]string, req *engine.Request,
+	ctx context.Context, scope orchestrator.Scope, node composer.Node, plan string, req *engine.Request,
 ) error {
 	live := s.liveOutputs(ctx, scope)
+	unknown, err := s.unknownTo(ctx, plan, node)
+	if err != nil {
+		return err
+	}
 	known := func(ref composer.Reference) bool {
 		return ref.External() || !slices.Contains(unknown[ref.Node], ref.Output)
 	}
@@ -153,6 +157,25 @@ func (s *Steps) plannedInputs(
 		req.Inputs[in.Name] = v
 	}
 	return nil
+}
+
+// unknownTo gathers, of the nodes whose outputs a node takes, those that will or
+// may change.
+func (s *Steps) unknownTo(ctx context.Context, plan string, node composer.Node) (map[string][]string, error) {
+	unknown := map[string][]string{}
+	for _, in := range node.Inputs {
+		for _, ref := range in.Value.References() {
+			if _, asked := unknown[ref.Node]; asked || ref.External() {
+				continue
+			}
+			outputs, err := s.Registry.UnknownOutputs(ctx, plan, ref.Node)
+			if err != nil {
+				return nil, err
+			}
+			unknown[ref.Node] = outputs
+		}
+	}
+	return unknown, nil
 }
 
 func firstUnknown(e composer.Expression, known func(composer.Reference) bool) string {

@@ -25,10 +25,7 @@ const planID = "plan-one"
 // planNode previews a node for a plan that runs.
 func (f *fixture) planNode(in contract.PlanNodeInput) (contract.PlanNodeResult, error) {
 	f.t.Helper()
-	err := f.Registry.CreatePlan(f.t.Context(), ada, orchestrator.Plan{ID: planID, Scope: scope(), Status: orchestrator.PlanRunning})
-	if err != nil && !errors.Is(err, store.ErrConflict) {
-		f.t.Fatal(err)
-	}
+	f.beginPlan()
 	in.Plan = planID
 	var res contract.PlanNodeResult
 	value, err := f.environment().ExecuteActivity(contract.ActivityPlanNode, in)
@@ -37,6 +34,23 @@ func (f *fixture) planNode(in contract.PlanNodeInput) (contract.PlanNodeResult, 
 	}
 	f.must(value.Get(&res))
 	return res, nil
+}
+
+// beginPlan writes the plan's record, unless it is there.
+func (f *fixture) beginPlan() {
+	f.t.Helper()
+	err := f.Registry.CreatePlan(f.t.Context(), ada, orchestrator.Plan{ID: planID, Scope: scope(), Status: orchestrator.PlanRunning})
+	if err != nil && !errors.Is(err, store.ErrConflict) {
+		f.t.Fatal(err)
+	}
+}
+
+// unknown outputs that are recorded of a node.
+func (f *fixture) unknown(node string) []string {
+	f.t.Helper()
+	outputs, err := f.Registry.UnknownOutputs(f.t.Context(), planID, node)
+	f.must(err)
+	return outputs
 }
 
 // planned is what is recorded of a node.
@@ -52,8 +66,11 @@ func TestPlanNodeCreate(t *testing.T) {
 	f := setup(t)
 	res, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: f.graph(nil)})
 	f.must(err)
-	if diff := cmp.Diff(contract.PlanNodeResult{Unknown: []string{"endpoint", "port", "token"}}, res); diff != "" {
-		t.Errorf("result (-want +got):\n%s", diff)
+	if res.Error != "" {
+		t.Errorf("it failed: %s", res.Error)
+	}
+	if diff := cmp.Diff([]string{"endpoint", "port", "token"}, f.unknown(database)); diff != "" {
+		t.Errorf("unknown outputs (-want +got):\n%s", diff)
 	}
 	want := orchestrator.NodePlan{
 		Node: database, Engine: "tiny", Definition: "db", Version: "1.0.0",
@@ -81,17 +98,17 @@ func TestPlanNodeUnknownInputs(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		deployed bool
-		unknown  map[string][]string
+		unknown  []string // outputs of the database
 		inputs   map[string]any
 		reasons  map[string]string
 		reason   string
 	}{
 		"first time": {
-			unknown: map[string][]string{database: {"endpoint", "port"}}, inputs: map[string]any{},
+			unknown: []string{"endpoint", "port"}, inputs: map[string]any{},
 			reasons: map[string]string{"host": "known after web.database"}, reason: "the database is not there yet",
 		},
 		"kept": {
-			deployed: true, unknown: map[string][]string{database: {"port"}},
+			deployed: true, unknown: []string{"port"},
 			inputs: map[string]any{"host": "db.example"}, reasons: map[string]string{}, reason: "another output will change",
 		},
 		"unchanged": {
@@ -105,7 +122,9 @@ func TestPlanNodeUnknownInputs(t *testing.T) {
 				f.upstream()
 				f.engine.did()
 			}
-			_, err := f.planNode(contract.PlanNodeInput{Node: app, GraphDigest: f.graph(nil), Unknown: tc.unknown})
+			f.beginPlan()
+			f.must(f.Registry.PutNodePlan(t.Context(), ada, planID, orchestrator.NodePlan{Node: database}, tc.unknown))
+			_, err := f.planNode(contract.PlanNodeInput{Node: app, GraphDigest: f.graph(nil)})
 			f.must(err)
 			_, req := f.engine.did()
 			if diff := cmp.Diff(tc.inputs, req.Inputs); diff != "" {
@@ -125,14 +144,14 @@ func TestPlanNodeTellsWhatStays(t *testing.T) {
 	f.engine.kept = []string{"port", "endpoint"}
 	res, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: f.graph(nil)})
 	f.must(err)
-	if len(res.Unknown) != 0 || len(f.planned(database).Changes) != 0 {
-		t.Errorf("no change: %+v", res)
+	if unknown := f.unknown(database); len(unknown) != 0 || len(f.planned(database).Changes) != 0 {
+		t.Errorf("no change: %v, %+v", unknown, res)
 	}
 	large := f.graph(func(_, db *composer.Node) { db.Inputs[1].Value = literal("large") })
 	before := f.head(database)
-	res, err = f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: large})
+	_, err = f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: large})
 	f.must(err)
-	if diff := cmp.Diff([]string{"token"}, res.Unknown); diff != "" {
+	if diff := cmp.Diff([]string{"token"}, f.unknown(database)); diff != "" {
 		t.Errorf("unknown outputs of a change (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(before, f.head(database)); diff != "" {

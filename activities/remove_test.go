@@ -227,7 +227,7 @@ func (f *fixture) plan(nodes ...orchestrator.NodePlan) string {
 	id := "plan-" + f.t.Name()
 	f.must(f.Registry.CreatePlan(ctx, ada, orchestrator.Plan{ID: id, Scope: scope(), Status: orchestrator.PlanRunning}))
 	for _, n := range nodes {
-		f.must(f.Registry.PutNodePlan(ctx, ada, id, n))
+		f.must(f.Registry.PutNodePlan(ctx, ada, id, n, nil))
 	}
 	f.must(f.Registry.FinishPlan(ctx, ada, id, ""))
 	return id

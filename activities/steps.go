@@ -49,11 +49,12 @@ type Steps struct {
 	Beat time.Duration
 	// Host and process that act, for the run's record.
 	Lease orchestrator.Lease
+	// Graphs that the steps are about.
+	Graphs *Graphs
 	// LeaseTTL is how long the store may be out of reach before a step stops its
 	// engine; 0 means registry.LeaseTTL.
 	LeaseTTL time.Duration
 
-	graphs  graphCache
 	blocked blockedOnce
 }
 
@@ -345,7 +346,7 @@ func (s *Steps) workspace(scope orchestrator.Scope, node, purpose string) string
 }
 
 func (s *Steps) node(ctx context.Context, digest, id string) (composer.Node, error) {
-	graph, err := s.graphs.get(ctx, s.Registry, digest)
+	graph, err := s.Graphs.Get(ctx, digest)
 	if err != nil {
 		return composer.Node{}, err
 	}

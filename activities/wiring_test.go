@@ -29,9 +29,9 @@ func (f *fixture) stack() {
 // plan, and returns a deployment that is bound to it.
 func (f *fixture) planAll(graph string) (deployment string) {
 	f.t.Helper()
-	res, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
+	_, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
 	f.must(err)
-	_, err = f.planNode(contract.PlanNodeInput{Node: app, GraphDigest: graph, Unknown: map[string][]string{database: res.Unknown}})
+	_, err = f.planNode(contract.PlanNodeInput{Node: app, GraphDigest: graph})
 	f.must(err)
 	f.must(f.Registry.FinishPlan(f.t.Context(), ada, planID, ""))
 	f.engine.did()
@@ -139,12 +139,12 @@ func TestWiringOfANewOutput(t *testing.T) {
 			db.Version, db.Outputs = "2.0.0-"+name, outputs
 			app.Inputs = append(app.Inputs, composer.NodeInput{Name: "extra", Type: catalog.TypeString, Value: reference(database, tc.output.Name)})
 		})
-		res, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
+		_, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
 		f.must(err)
-		if diff := cmp.Diff([]string{tc.output.Name}, res.Unknown); diff != "" {
+		if diff := cmp.Diff([]string{tc.output.Name}, f.unknown(database)); diff != "" {
 			t.Errorf("%s: unknown (-want +got):\n%s", tc.reason, diff)
 		}
-		_, err = f.planNode(contract.PlanNodeInput{Node: app, GraphDigest: graph, Unknown: map[string][]string{database: res.Unknown}})
+		_, err = f.planNode(contract.PlanNodeInput{Node: app, GraphDigest: graph})
 		f.must(err)
 		if _, req := f.engine.did(); req.Unknown["extra"] != "known after web.database" || req.Inputs["host"] != "db.example" {
 			t.Errorf("%s: the app is planned with %v and %v", tc.reason, req.Inputs, req.Unknown)

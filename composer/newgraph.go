@@ -81,11 +81,16 @@ func GraphDigest(g Graph) (string, error) {
 
 // Node finds a node by its id.
 func (g Graph) Node(id string) (Node, bool) {
-	i, ok := slices.BinarySearchFunc(g.Nodes, id, func(n Node, id string) int { return cmp.Compare(n.ID, id) })
+	i, ok := g.Index(id)
 	if !ok {
 		return Node{}, false
 	}
 	return g.Nodes[i], true
+}
+
+// Index is the place of a node in Nodes.
+func (g Graph) Index(id string) (int, bool) {
+	return slices.BinarySearchFunc(g.Nodes, id, func(n Node, id string) int { return cmp.Compare(n.ID, id) })
 }
 
 // nodeID is "<instance>.<resource>". Both are DNS labels, so the dot divides

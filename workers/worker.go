@@ -50,6 +50,9 @@ const (
 	// sourceRetention is how long a state waits for the adoption that it was
 	// handed in for.
 	sourceRetention = 24 * time.Hour
+	// graphMemory is about what the graphs may take that a worker keeps at hand:
+	// one of 10,000 nodes takes 20 to 60 MiB.
+	graphMemory = 128 << 20
 )
 
 // Run serves until the context ends, then stops cleanly. ready is called once
@@ -72,7 +75,10 @@ func Run(ctx context.Context, c Config, logger *slog.Logger, ready func()) (err 
 			w.Stop()
 		}
 	}()
-	build := builder{config: c, temporal: temporal, records: opened, pool: admission.NewPool(admission.ThisMachine()), logger: logger}
+	build := builder{
+		config: c, temporal: temporal, records: opened, pool: admission.NewPool(admission.ThisMachine()), logger: logger,
+		graphs: activities.NewGraphs(opened.Registry, graphMemory),
+	}
 	for _, role := range c.Roles {
 		w, err := build.worker(role)
 		if err != nil {
@@ -114,6 +120,7 @@ type builder struct {
 	temporal client.Client
 	records  *records.Records
 	pool     *admission.Pool
+	graphs   *activities.Graphs
 	logger   *slog.Logger
 }
 
@@ -154,7 +161,9 @@ func (b builder) control() worker.Worker {
 	o.MaxConcurrentLocalActivityExecutionSize = 100
 	w := worker.New(b.temporal, contract.QueueControl, o)
 	workflows.Register(w)
-	(&activities.Control{Registry: b.records.Registry, Compiler: b.records.Compiler, Temporal: b.temporal, Queues: b.temporal}).Register(w)
+	(&activities.Control{
+		Registry: b.records.Registry, Compiler: b.records.Compiler, Temporal: b.temporal, Queues: b.temporal, Graphs: b.graphs,
+	}).Register(w)
 	b.logger.Info("serving", "role", RoleControl)
 	return w
 }
@@ -202,6 +211,7 @@ func (b builder) steps(r role) (*activities.Steps, error) {
 		Beat:     beat,
 		Lease:    lease,
 		LeaseTTL: b.config.LeaseTTL,
+		Graphs:   b.graphs,
 	}, nil
 }
 

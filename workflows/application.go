@@ -13,12 +13,8 @@ import (
 	"github.com/HatiCode/nestor/orchestrator/contract"
 )
 
-const (
-	// maxHandled is how many requests a run takes before it continues as new.
-	maxHandled = 1000
-	// maxRecent bounds the answers that are remembered for repeated requests.
-	maxRecent = 1000
-)
+// maxHandled is how many requests a run takes before it continues as new.
+const maxHandled = 1000
 
 // Application serialises the work on one application: in each environment one
 // deployment at a time, a queue behind it, approvals waited for here. It lives
@@ -179,10 +175,20 @@ func (a *application) deploy(ctx workflow.Context, req contract.DeployRequest) (
 
 func (a *application) remember(update, deployment string) {
 	a.state.Handled++
-	a.state.Recent = append(a.state.Recent, contract.RecentRequest{Update: update, Deployment: deployment})
-	if over := len(a.state.Recent) - maxRecent; over > 0 {
-		a.state.Recent = slices.Delete(a.state.Recent, 0, over)
+	const frame = len(`{"update":,"deployment":},`)
+	weight := func(r contract.RecentRequest) int {
+		return contract.Weight(r.Update) + contract.Weight(r.Deployment) + frame
 	}
+	a.state.Recent = append(a.state.Recent, contract.RecentRequest{Update: update, Deployment: deployment})
+	total := 0
+	for _, recent := range a.state.Recent {
+		total += weight(recent)
+	}
+	over := 0
+	for ; total > contract.MaxRecent; over++ {
+		total -= weight(a.state.Recent[over])
+	}
+	a.state.Recent = slices.Delete(a.state.Recent, 0, over)
 }
 
 // enqueue puts a deployment into its environment's lane, unless it is there,

@@ -60,11 +60,12 @@ func (d *deployment) tell() error {
 		return nil // finish tells
 	case d.walk.Phase().Compensating():
 		status = orchestrator.StatusRollingBack
-		if failures := d.walk.Result().Failures; len(failures) > 0 {
+		if failures := d.walk.Failures(); len(failures) > 0 {
 			reason = fmt.Sprintf("%s of %s failed", failures[0].Action, failures[0].Node)
 		}
 	}
-	if status == d.status && (status != orchestrator.StatusPaused || reason == d.reason && slices.Equal(paused, d.listed)) {
+	reason = d.because(reason)
+	if status == d.status && reason == d.reason && slices.Equal(paused, d.listed) {
 		return nil
 	}
 	d.status, d.reason, d.listed = status, reason, paused
@@ -87,23 +88,30 @@ func (d *deployment) show() error {
 
 // details is the story so far, in Markdown, bounded.
 func (d *deployment) details() string {
-	const maxFailures = 10
+	const maxListed = 10
 	var b strings.Builder
 	fmt.Fprintf(&b, "**%s** of `%s` to **%s** by %s: **%s** (phase %s)\n",
 		d.in.Kind, d.in.Application, d.in.Environment, d.in.Principal, d.status, d.walk.Phase())
-	res := d.walk.Result()
-	fmt.Fprintf(&b, "\n%d nodes, %d changed\n", d.walk.Size(), res.Changed)
-	for i, f := range res.Failures {
-		if i == maxFailures {
-			fmt.Fprintf(&b, "- … and %d more\n", len(res.Failures)-maxFailures)
-			break
-		}
-		fmt.Fprintf(&b, "- %s of `%s`: %s\n", f.Action, f.Node, f.Message)
+	fmt.Fprintf(&b, "\n%d nodes, %d changed\n", d.walk.Size(), d.walk.Changed())
+	if d.reason != "" {
+		fmt.Fprintf(&b, "\n%s\n", d.reason)
 	}
-	if d.walk.Phase() == walk.PhaseDone {
-		for _, left := range res.Left {
-			fmt.Fprintf(&b, "- left: `%s`: %s; %s\n", left.Node, left.Reason, left.Action)
-		}
+	failures := d.walk.Failures()
+	for _, f := range failures[:min(len(failures), maxListed)] {
+		fmt.Fprintf(&b, "- %s of `%s`: %s\n", f.Action, f.Node, contract.Cut(f.Message, maxMessage))
+	}
+	if more := len(failures) - maxListed; more > 0 {
+		fmt.Fprintf(&b, "- … and %d more\n", more)
+	}
+	if d.walk.Phase() != walk.PhaseDone {
+		return b.String()
+	}
+	all := d.walk.Result().Left
+	for _, left := range all[:min(len(all), maxListed)] {
+		fmt.Fprintf(&b, "- left: `%s`: %s; %s\n", left.Node, contract.Cut(left.Reason, maxMessage), left.Action)
+	}
+	if more := len(all) - maxListed; more > 0 {
+		fmt.Fprintf(&b, "- … and %d more left; see `nestor status`\n", more)
 	}
 	return b.String()
 }

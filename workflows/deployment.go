@@ -4,7 +4,6 @@ package workflows
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -19,7 +18,7 @@ import (
 // deployment's. It holds ids and outcomes; inputs, outputs and records are the
 // activities' to read and write.
 func Deployment(ctx workflow.Context, in contract.DeploymentInput) (contract.DeploymentResult, error) {
-	d := &deployment{in: in, running: map[walk.Step]time.Time{}, paused: map[string]*pause{}}
+	d := &deployment{in: in, running: map[walk.Step]time.Time{}, paused: map[string]*pause{}, queues: map[string]*queue{}}
 	if err := d.setup(ctx); err != nil {
 		return contract.DeploymentResult{}, err
 	}
@@ -43,7 +42,9 @@ type deployment struct {
 
 	running  map[walk.Step]time.Time
 	finished []finished // outcomes that the walk was not told yet
-	canceled bool       // a cancel that the walk was not told yet
+	done     int        // steps that ended in this run
+	queues   map[string]*queue
+	canceled bool // a cancel that the walk was not told yet
 	paused   map[string]*pause
 	status   orchestrator.Status       // what was told last,
 	reason   string                    // with its reason,
@@ -88,15 +89,10 @@ func (d *deployment) setup(ctx workflow.Context) error {
 	d.nodes, d.gone = byID(target), byID(previous)
 	before := walkNodes(previous)
 	for i := range before {
-		before[i].Partial = slices.Contains(d.in.Partial, before[i].ID)
+		before[i].Partial = d.in.Partial.Has(i)
 	}
 	opts := walk.Options{Kind: d.in.Kind, OnFailure: d.in.OnFailure, MaxInFlight: d.in.MaxInFlight}
-	if d.in.Resume == nil {
-		d.walk, err = walk.New(walkNodes(target), before, opts)
-	} else {
-		d.walk, err = walk.Resume(walkNodes(target), before, opts, d.in.Resume)
-	}
-	if err != nil {
+	if d.walk, err = d.begin(walkNodes(target), before, opts); err != nil {
 		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
 	}
 	canceled := ctx.Done() // by the Temporal Web UI's button
@@ -106,12 +102,25 @@ func (d *deployment) setup(ctx workflow.Context) error {
 	})
 	workflow.Go(d.root, d.receiveCancels)
 	workflow.Go(d.root, d.receiveDecisions)
+	workflow.Go(d.root, d.watchQueues)
 	return d.tell()
+}
+
+// begin starts the walk, or takes it up where the run before has left it.
+func (d *deployment) begin(target, previous []walk.Node, opts walk.Options) (*walk.Walk, error) {
+	if d.in.Resume == nil {
+		return walk.New(target, previous, opts)
+	}
+	snapshot, err := unpack(d.in.Resume)
+	if err != nil {
+		return nil, err
+	}
+	return walk.Resume(target, previous, opts, snapshot)
 }
 
 func (d *deployment) run() (contract.DeploymentResult, error) {
 	for !d.walk.Done() {
-		draining := drain(d.root, d.running)
+		draining := drain(d.root, d.running, d.done)
 		if draining && d.walk.InFlight() == 0 {
 			// A cancel may have come while a record was written.
 			if err := d.report(); err != nil {
@@ -141,6 +150,8 @@ func (d *deployment) run() (contract.DeploymentResult, error) {
 func (d *deployment) report() error {
 	for _, f := range d.finished {
 		delete(d.running, f.step)
+		d.done++
+		d.served(f.step)
 		if err := d.walk.Complete(f.step, f.outcome); err != nil {
 			return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
 		}
@@ -159,22 +170,16 @@ func (d *deployment) continueAsNew() error {
 		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
 	}
 	next := d.in
-	next.Resume = snapshot
+	if next.Resume, err = pack(snapshot); err != nil {
+		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
+	}
 	return workflow.NewContinueAsNewError(d.root, contract.WorkflowDeployment, next)
 }
 
 func (d *deployment) finish() (contract.DeploymentResult, error) {
 	res := d.walk.Result()
-	in := contract.FinishInput{
-		Deployment: d.in.Deployment, Status: res.Status, Skipped: res.Skipped, Principal: d.in.Principal,
-	}
-	for _, left := range res.Left {
-		in.Residue = append(in.Residue, orchestrator.Residue{Node: left.Node, Reason: left.Reason, Action: left.Action})
-	}
-	if len(res.Failures) > 0 {
-		first := res.Failures[0]
-		in.Error = fmt.Sprintf("%s of %s: %s", first.Action, first.Node, first.Message)
-	}
+	in := ending(res)
+	in.Deployment, in.Principal = d.in.Deployment, d.in.Principal
 	if err := record(d.root, contract.ActivityFinishDeployment, in, nil); err != nil {
 		return contract.DeploymentResult{}, err
 	}
@@ -184,9 +189,32 @@ func (d *deployment) finish() (contract.DeploymentResult, error) {
 	}
 	d.signalApplication(res.Status)
 	result := contract.DeploymentResult{
-		Status: res.Status, Nodes: d.walk.Size(), Changed: res.Changed, Error: in.Error, Residue: len(in.Residue),
+		Status: res.Status, Nodes: d.walk.Size(), Changed: res.Changed, Error: in.Error, Residue: len(res.Left),
 	}
 	return result, d.verdict(result)
+}
+
+// ending is the result of a walk as it is recorded: what a large one leaves is
+// listed as far as a payload reaches, and counted.
+func ending(res walk.Result) contract.FinishInput {
+	in := contract.FinishInput{Status: res.Status}
+	for _, left := range res.Left {
+		in.Residue = append(in.Residue, orchestrator.Residue{
+			Node: left.Node, Reason: contract.Cut(left.Reason, maxReason), Action: left.Action,
+		})
+	}
+	fits := contract.Fitting(in.Residue, contract.MaxResidue, func(r orchestrator.Residue) int {
+		const frame = len(`{"node":,"engine":"","address":"","reason":,"action":}`)
+		return frame + contract.Weight(r.Node) + contract.Weight(r.Reason) + contract.Weight(r.Action)
+	})
+	in.Residue, in.MoreResidue = in.Residue[:fits], len(in.Residue)-fits
+	fits = contract.Fitting(res.Skipped, contract.MaxSkipped, contract.Weight)
+	in.Skipped, in.MoreSkipped = res.Skipped[:fits], len(res.Skipped)-fits
+	if len(res.Failures) > 0 {
+		first := res.Failures[0]
+		in.Error = contract.Cut(fmt.Sprintf("%s of %s: %s", first.Action, first.Node, first.Message), contract.MaxMessage)
+	}
+	return in
 }
 
 // verdict makes the Temporal Web UI show a deployment that did not succeed as

@@ -31,7 +31,7 @@ func TestCancelBeforeContinueAsNew(t *testing.T) {
 		})
 		w.OnSignalExternalWorkflow("default-test-namespace", "alpha/shop", "", contract.SignalEnded,
 			contract.EndedSignal{Deployment: in.Deployment, Status: orchestrator.StatusCanceled}).Return(nil)
-		w.SetContinueAsNewSuggested(first)
+		w.long(first)
 		w.ExecuteWorkflow(contract.WorkflowDeployment, in)
 		return w
 	}

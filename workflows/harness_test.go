@@ -107,6 +107,15 @@ func continued[T any](w *world) T {
 	return next
 }
 
+// long makes the server suggest to continue as new, because of the history's
+// length.
+func (w *world) long(is bool) {
+	w.SetContinueAsNewSuggested(is)
+	if is {
+		w.SetCurrentHistoryLength(5000)
+	}
+}
+
 // renew makes an Application continue as new at some time.
 func (w *world) renew(after time.Duration) {
 	w.RegisterDelayedCallback(func() {

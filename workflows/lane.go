@@ -179,6 +179,7 @@ func (l *lane) start(ctx workflow.Context, p contract.Prepared) error {
 		WorkflowTaskTimeout:   min(contract.WorkflowTaskTimeout+time.Duration(p.Nodes)*contract.ReplayTime, contract.MaxWorkflowTaskTimeout),
 		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		Priority:              fair(in.Team),
 		StaticSummary:         fmt.Sprintf("%s %s to %s by %s", in.Kind, in.Application, in.Environment, in.Principal),
 		Memo: map[string]any{
 			"principal": in.Principal, "kind": in.Kind, "release": in.Release,

@@ -150,7 +150,7 @@ func (d *deployment) waiting() (nodes []orchestrator.PausedNode, reason string) 
 		}
 		p := d.paused[node]
 		nodes = append(nodes, orchestrator.PausedNode{
-			Node: node, ChangeDigest: p.digest, Message: cut(p.message, maxMessage),
+			Node: node, ChangeDigest: p.digest, Message: contract.Cut(p.message, maxMessage),
 		})
 	}
 	var b strings.Builder
@@ -172,12 +172,4 @@ func (d *deployment) waiting() (nodes []orchestrator.PausedNode, reason string) 
 		fmt.Fprintf(&b, "; and %d more", more)
 	}
 	return nodes, b.String()
-}
-
-// cut shortens a text to at most limit bytes and an ellipsis.
-func cut(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	return strings.ToValidUTF8(text[:limit], "") + "…"
 }

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -30,9 +29,7 @@ const (
 // "plan/<plan>". However it ends, it closes the plan's record, unless it is
 // terminated: then whoever reads the record finds that out (see package api).
 func Plan(ctx workflow.Context, in contract.PlanInput) error {
-	p := &plan{
-		in: in, unknown: map[string][]string{}, running: map[walk.Step]time.Time{}, unserved: map[string]bool{},
-	}
+	p := &plan{in: in, running: map[walk.Step]time.Time{}, unserved: map[string]bool{}}
 	if err := p.setup(ctx); err != nil {
 		return p.finish(message(err))
 	}
@@ -47,12 +44,12 @@ type plan struct {
 	target   map[string]contract.GraphNode
 	previous map[string]contract.GraphNode
 
-	root     workflow.Context    // outlives a cancellation of the workflow
-	previews workflow.Context    // is canceled with it
-	unknown  map[string][]string // outputs that will or may change, by node
-	unserved map[string]bool     // queues that no worker serves
+	root     workflow.Context // outlives a cancellation of the workflow
+	previews workflow.Context // is canceled with it
+	unserved map[string]bool  // queues that no worker serves
 	running  map[walk.Step]time.Time
 	finished []finished
+	done     int // previews that ended in this run
 }
 
 func (p *plan) setup(ctx workflow.Context) error {
@@ -73,10 +70,11 @@ func (p *plan) setup(ctx workflow.Context) error {
 	p.target, p.previous = byID(target), byID(previous)
 	options := walk.Options{Kind: kind, OnFailure: orchestrator.OnFailureContinue, MaxInFlight: maxPreviews}
 	if before := p.in.Resume; before != nil {
-		if before.Unknown != nil {
-			p.unknown = before.Unknown
+		snapshot, err := unpack(before.Walk)
+		if err != nil {
+			return err
 		}
-		p.walk, err = walk.Resume(walkNodes(target), walkNodes(previous), options, before.Walk)
+		p.walk, err = walk.Resume(walkNodes(target), walkNodes(previous), options, snapshot)
 		return err
 	}
 	p.walk, err = walk.New(walkNodes(target), walkNodes(previous), options)
@@ -88,7 +86,7 @@ func (p *plan) run() error {
 		if p.previews.Err() != nil {
 			return p.finish("canceled")
 		}
-		draining := drain(p.root, p.running)
+		draining := drain(p.root, p.running, p.done)
 		if draining && p.walk.InFlight() == 0 {
 			return p.continueAsNew()
 		}
@@ -102,6 +100,7 @@ func (p *plan) run() error {
 		}
 		for _, f := range p.finished {
 			delete(p.running, f.step)
+			p.done++
 			if err := p.walk.Complete(f.step, f.outcome); err != nil {
 				return p.finish(err.Error())
 			}
@@ -125,15 +124,12 @@ func (p *plan) continueAsNew() error {
 	if err != nil {
 		return p.finish(err.Error())
 	}
-	next := p.in
-	next.Resume = &contract.PlanResume{Walk: snapshot, Unknown: map[string][]string{}}
-	for _, waiting := range p.walk.Result().Skipped {
-		for _, dependency := range p.target[waiting].Dependencies {
-			if outputs := p.unknown[dependency]; len(outputs) > 0 {
-				next.Resume.Unknown[dependency] = outputs
-			}
-		}
+	packed, err := pack(snapshot)
+	if err != nil {
+		return p.finish(err.Error())
 	}
+	next := p.in
+	next.Resume = &contract.PlanResume{Walk: packed}
 	return workflow.NewContinueAsNewError(p.root, contract.WorkflowPlan, next)
 }
 
@@ -149,8 +145,7 @@ func (p *plan) preview(ctx workflow.Context, step walk.Step) walk.Outcome {
 		case err == nil && res.Error != "":
 			return walk.Outcome{Verdict: walk.Failed, Message: res.Error}
 		case err == nil:
-			p.unknown[step.Node] = res.Unknown
-			return walk.Outcome{Changed: len(res.Unknown) > 0}
+			return walk.Outcome{}
 		case !notTaken(err):
 			return walk.Outcome{Verdict: walk.Failed, Message: message(err)}
 		}
@@ -185,8 +180,6 @@ func (p *plan) describe(step walk.Step) (contract.GraphNode, contract.PlanNodeIn
 	if step.Previous {
 		node = p.previous[step.Node]
 		in.GraphDigest, in.Remove = p.in.PreviousGraphDigest, true
-	} else {
-		in.Unknown = p.unknownOf(node)
 	}
 	return node, in
 }
@@ -198,32 +191,21 @@ func (p *plan) withPreview(ctx workflow.Context, step walk.Step, node contract.G
 		StartToCloseTimeout:    previewTimeout,
 		HeartbeatTimeout:       10 * time.Second,
 		Summary:                fmt.Sprintf("preview %s (%s)", step.Node, node.Definition),
+		Priority:               fair(p.in.Team),
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval: time.Second, BackoffCoefficient: 2, MaximumAttempts: contract.StepFailures,
 		},
 	})
 }
 
-// unknownOf gathers what a node's dependencies will or may change.
-func (p *plan) unknownOf(node contract.GraphNode) map[string][]string {
-	out := map[string][]string{}
-	for _, dependency := range node.Dependencies {
-		if outputs := p.unknown[dependency]; len(outputs) > 0 {
-			out[dependency] = slices.Clone(outputs)
-		}
-	}
-	return out
-}
-
 // finish closes the plan. What failed goes with it: a preview that never
 // answered has recorded nothing.
 func (p *plan) finish(failure string) error {
-	in := contract.FinishPlanInput{Plan: p.in.Plan, Error: failure, Principal: p.in.Principal}
+	in := contract.FinishPlanInput{Plan: p.in.Plan, Error: contract.Cut(failure, contract.MaxMessage), Principal: p.in.Principal}
 	if p.walk != nil {
-		for _, f := range p.walk.Result().Failures {
-			if len(in.Failures) < contract.MaxPlanFailures {
-				in.Failures = append(in.Failures, contract.PlanFailure{Node: f.Node, Message: f.Message})
-			}
+		failures := p.walk.Failures()
+		for _, f := range failures[:min(len(failures), contract.MaxPlanFailures)] {
+			in.Failures = append(in.Failures, contract.PlanFailure{Node: f.Node, Message: contract.Cut(f.Message, maxReason)})
 		}
 	}
 	return record(p.root, contract.ActivityFinishPlan, in, nil)

@@ -24,6 +24,7 @@ func (l *lane) replan(ctx workflow.Context, in contract.PlanInput) error {
 	running, stop := workflow.WithCancel(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:        "plan/" + in.Plan,
 		TaskQueue:         contract.QueueControl,
+		Priority:          fair(in.Team),
 		ParentClosePolicy: enumspb.PARENT_CLOSE_POLICY_ABANDON,
 		StaticSummary:     "plan again: " + in.String() + " has changed",
 	}))

@@ -27,6 +27,7 @@ const (
 // start runs a step in a coroutine of its own.
 func (d *deployment) start(step walk.Step) {
 	d.running[step] = workflow.Now(d.root)
+	d.queued(step)
 	ctx := d.forward
 	if d.walk.Phase().Compensating() {
 		ctx = d.compensation
@@ -87,6 +88,7 @@ func (d *deployment) withStep(ctx workflow.Context, step walk.Step, node contrac
 		HeartbeatTimeout:    stepHeartbeat,
 		WaitForCancellation: true,
 		Summary:             fmt.Sprintf("%s %s (%s)", step.Action, step.Node, node.Definition),
+		Priority:            fair(d.in.Team),
 		// The step itself says when another try cannot help, and after how
 		// long one can; what is retried here without end is a worker's death.
 		RetryPolicy: &temporal.RetryPolicy{
@@ -119,11 +121,11 @@ func outcomeOf(err error) walk.Outcome {
 func message(err error) string {
 	var app *temporal.ApplicationError
 	if errors.As(err, &app) {
-		return app.Message()
+		return contract.Cut(app.Message(), contract.MaxMessage)
 	}
 	var timeout *temporal.TimeoutError
 	if errors.As(err, &timeout) {
 		return "timed out (" + timeout.TimeoutType().String() + ")"
 	}
-	return err.Error()
+	return contract.Cut(err.Error(), contract.MaxMessage)
 }

@@ -76,12 +76,37 @@ func loadGraph(ctx workflow.Context, digest string) ([]contract.GraphNode, error
 		if err := record(ctx, contract.ActivityLoadGraph, in, &res); err != nil {
 			return nil, err
 		}
-		nodes = append(nodes, res.Nodes...)
+		nodes = appendPage(nodes, res.Nodes)
 		if !res.More {
 			return nodes, nil
 		}
+		if page%pagesATask == pagesATask-1 {
+			// What local activities return is sent with the end of their task.
+			if err := workflow.Sleep(ctx, time.Millisecond); err != nil {
+				return nil, err
+			}
+		}
 	}
 }
+
+// pagesATask bounds the pages of a graph, of 200 KB, that one workflow task
+// reads: one whose end is larger than 4 MB is never heard.
+const pagesATask = 8
+
+// appendPage appends a page whose first node may go on with the last one before
+// it.
+func appendPage(nodes, page []contract.GraphNode) []contract.GraphNode {
+	if last := len(nodes) - 1; last >= 0 && len(page) > 0 && nodes[last].ID == page[0].ID {
+		nodes[last].Dependencies = append(nodes[last].Dependencies, page[0].Dependencies...)
+		page = page[1:]
+	}
+	return append(nodes, page...)
+}
+
+// fair shares the slots of workers among teams: where activities queue up, each
+// team's turn comes equally often, however many it has. All have one priority,
+// so that none ever waits for all of another kind to be done.
+func fair(team string) temporal.Priority { return temporal.Priority{FairnessKey: team} }
 
 func byID(nodes []contract.GraphNode) map[string]contract.GraphNode {
 	m := make(map[string]contract.GraphNode, len(nodes))

@@ -19,6 +19,7 @@ import (
 	"github.com/HatiCode/nestor/composer"
 	compositions "github.com/HatiCode/nestor/composer/registry"
 	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/orchestrator/registry"
 	"github.com/HatiCode/nestor/store"
 )
@@ -117,6 +118,9 @@ func (c *Compiler) Graph(ctx context.Context, scope orchestrator.Scope, digest s
 		Compositions: map[string]composer.Composition{}, StickyEngines: map[string]string{},
 	}
 	for _, claim := range release.Claims {
+		if _, known := in.Compositions[claim.CompositionDigest]; known {
+			continue
+		}
 		comp, err := c.compositions.CompositionByDigest(ctx, claim.CompositionDigest)
 		if err != nil {
 			return composer.Graph{}, err
@@ -180,18 +184,23 @@ func (c *Compiler) Previous(ctx context.Context, scope orchestrator.Scope) (stri
 	return graph.Digest, c.registry.PutGraph(ctx, graph)
 }
 
-// partial lists the nodes of a scope that were never whole: an engine was asked
-// for them, and has not succeeded once.
-func (c *Compiler) partial(ctx context.Context, scope orchestrator.Scope) ([]string, error) {
+// partial are the nodes of a scope, whose graph is given, that were never whole:
+// an engine was asked for them, and has not succeeded once.
+func (c *Compiler) partial(ctx context.Context, scope orchestrator.Scope, graph composer.Graph) (contract.NodeSet, error) {
 	heads, err := c.registry.Heads(ctx, scope)
 	if err != nil {
 		return nil, err
 	}
-	var nodes []string
+	var nodes contract.NodeSet
 	for _, head := range heads {
-		if head.InputsRef == "" {
-			nodes = append(nodes, head.Node)
+		if head.InputsRef != "" {
+			continue
 		}
+		at, found := graph.Index(head.Node)
+		if !found {
+			return nil, fmt.Errorf("node %s of %s is not in graph %s, which is what is there", head.Node, scope, graph.Digest)
+		}
+		nodes.Add(at)
 	}
 	return nodes, nil
 }

@@ -67,21 +67,20 @@ func (c *Compiler) Prepare(ctx context.Context, id, principal string) (contract.
 	if err != nil {
 		return contract.Prepared{}, err
 	}
-	partial, err := c.partial(ctx, d.Scope)
-	if err != nil {
-		return contract.Prepared{}, err
-	}
 	out := contract.Prepared{Input: contract.DeploymentInput{
 		Deployment: id, Scope: d.Scope, Kind: d.Kind, Release: d.Release,
 		GraphDigest: target.Digest, PreviousGraphDigest: previous,
 		OnFailure: d.OnFailure, Principal: d.Principal, MaxInFlight: environment.InFlight(),
-		ApprovalsRequired: environment.Spec.Approvals.Required, Partial: partial,
+		ApprovalsRequired: environment.Spec.Approvals.Required,
 	}, Nodes: len(target.Nodes), ApprovalsMissing: missing, Reason: reason}
 	var gone composer.Graph
 	if previous != "" {
 		if gone, err = c.registry.GetGraph(ctx, previous); err != nil {
 			return contract.Prepared{}, err
 		}
+	}
+	if out.Input.Partial, err = c.partial(ctx, d.Scope, gone); err != nil {
+		return contract.Prepared{}, err
 	}
 	if d.Kind == orchestrator.KindDestroy {
 		out.Nodes = len(gone.Nodes)

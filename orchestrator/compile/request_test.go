@@ -44,7 +44,7 @@ func (f *fixture) closePlan(id, failure string, changes ...orchestrator.Change) 
 		if node == "web.database" {
 			preview.Changes = changes
 		}
-		f.must(f.Registry.PutNodePlan(f.t.Context(), ada, id, preview))
+		f.must(f.Registry.PutNodePlan(f.t.Context(), ada, id, preview, nil))
 	}
 	f.must(f.Registry.FinishPlan(f.t.Context(), ada, id, failure))
 	plan, err = f.Registry.GetPlan(f.t.Context(), id)

@@ -111,7 +111,7 @@ type ApplicationInput struct {
 type ApplicationState struct {
 	// Lanes by environment.
 	Lanes map[string]*Lane `json:"lanes"`
-	// Recent answers of updates by request id, oldest first, at most 1,000.
+	// Recent answers of updates by request id, oldest first; see MaxRecent.
 	Recent []RecentRequest `json:"recent,omitempty"`
 	// Updates handled in this run; a reason to continue as new.
 	Handled int `json:"handled"`
@@ -246,8 +246,8 @@ type DeploymentInput struct {
 	// 0 lets anybody approve, Principal too.
 	ApprovalsRequired int `json:"approvalsRequired,omitempty"`
 	MaxInFlight       int `json:"maxInFlight"`
-	// Partial lists nodes of the previous graph that were never whole.
-	Partial []string `json:"partial,omitempty"`
+	// Partial are the nodes of the previous graph that were never whole.
+	Partial NodeSet `json:"partial,omitempty"`
 	// Adopt is the one node of the graph that KindAdopt is about; no other is
 	// touched, and there is no previous graph.
 	Adopt string `json:"adopt,omitempty"`
@@ -270,7 +270,9 @@ type LoadGraphInput struct {
 	Page   int    `json:"page"`
 }
 
-// LoadGraphResult is a page of at most 200 KB. More says that Page+1 exists.
+// LoadGraphResult is a page of at most 200 KB. More says that Page+1 exists. A
+// node with more dependencies than fit goes on, under the same id, with the next
+// page.
 type LoadGraphResult struct {
 	Nodes []GraphNode `json:"nodes"`
 	More  bool        `json:"more,omitempty"`
@@ -287,7 +289,6 @@ type GraphNode struct {
 	Destroy      int      `json:"x,omitempty"` // seconds a destroy may take; 0: default
 	ForwardOnly  bool     `json:"f,omitempty"`
 	Retain       bool     `json:"r,omitempty"`
-	InputDigest  string   `json:"i"`
 }
 
 // StepInput is one step of the walk.
@@ -403,12 +404,16 @@ type AcceptPromotionResult struct {
 
 // FinishInput ends a deployment.
 type FinishInput struct {
-	Deployment string                 `json:"deployment"`
-	Status     orchestrator.Status    `json:"status"`
-	Error      string                 `json:"error,omitempty"`
-	Residue    []orchestrator.Residue `json:"residue,omitempty"`
-	Skipped    []string               `json:"skipped,omitempty"` // nodes that never started
-	Principal  string                 `json:"principal"`
+	Deployment string              `json:"deployment"`
+	Status     orchestrator.Status `json:"status"`
+	Error      string              `json:"error,omitempty"`
+	// Residue and Skipped, the nodes that never started, as far as MaxResidue
+	// and MaxSkipped reach; MoreResidue and MoreSkipped count the others.
+	Residue     []orchestrator.Residue `json:"residue,omitempty"`
+	MoreResidue int                    `json:"moreResidue,omitempty"`
+	Skipped     []string               `json:"skipped,omitempty"`
+	MoreSkipped int                    `json:"moreSkipped,omitempty"`
+	Principal   string                 `json:"principal"`
 }
 
 // PlanInput starts a Plan workflow; its id is "plan/<id>".
@@ -431,9 +436,6 @@ const PlanPatience = time.Minute
 // PlanResume is a Plan workflow's state between two runs.
 type PlanResume struct {
 	Walk []byte `json:"walk"` // the walk's snapshot
-	// Unknown outputs of the nodes that others still wait for; see
-	// PlanNodeInput.
-	Unknown map[string][]string `json:"unknown,omitempty"`
 }
 
 // ServedInput asks whether a worker serves a queue.
@@ -446,22 +448,18 @@ type ServedResult struct {
 	Served bool `json:"served"`
 }
 
-// PlanNodeInput previews one node.
+// PlanNodeInput previews one node. What its dependencies will or may change
+// before it is applied, their previews have recorded.
 type PlanNodeInput struct {
 	Plan        string `json:"plan"`
 	Node        string `json:"node"`
 	GraphDigest string `json:"graphDigest"`
 	Remove      bool   `json:"remove,omitempty"`
-	// Unknown lists, by dependency, the outputs that will or may change before
-	// this node is applied, so that inputs from them are not known yet.
-	Unknown map[string][]string `json:"unknown,omitempty"`
 }
 
-// PlanNodeResult tells the dependents what to expect.
+// PlanNodeResult is small: everything else is recorded with the plan.
 type PlanNodeResult struct {
-	// Unknown outputs of the node; see PlanNodeInput.
-	Unknown []string `json:"unknown,omitempty"`
-	// Error of the preview; it is recorded with the plan.
+	// Error of the preview, cut to MaxMessage.
 	Error string `json:"error,omitempty"`
 }
 
@@ -471,7 +469,7 @@ type FinishPlanInput struct {
 	Plan string `json:"plan"`
 	// Error that is no node's.
 	Error string `json:"error,omitempty"`
-	// Failures of previews, at most MaxPlanFailures.
+	// Failures of previews, at most MaxPlanFailures, and their texts cut.
 	Failures  []PlanFailure `json:"failures,omitempty"`
 	Principal string        `json:"principal"`
 }

@@ -30,16 +30,22 @@ func (r *Registry) PutGraph(ctx context.Context, g composer.Graph) error {
 
 // GetGraph returns a stored graph; store.ErrNotFound when there is none.
 func (r *Registry) GetGraph(ctx context.Context, digest string) (composer.Graph, error) {
-	var g composer.Graph
+	g, _, err := r.GraphSized(ctx, digest)
+	return g, err
+}
+
+// GraphSized is GetGraph that tells how many bytes the graph has as it is
+// stored.
+func (r *Registry) GraphSized(ctx context.Context, digest string) (g composer.Graph, size int, err error) {
 	data, err := blob.GetBytes(ctx, r.blobs, graphKey(digest), maxGraph)
 	if errors.Is(err, blob.ErrNotFound) {
-		return g, store.Missing("graph " + digest)
+		return g, 0, store.Missing("graph " + digest)
 	}
 	if err != nil {
-		return g, fmt.Errorf("graph %s: %w", digest, err)
+		return g, 0, fmt.Errorf("graph %s: %w", digest, err)
 	}
 	if err := json.Unmarshal(data, &g); err != nil {
-		return g, fmt.Errorf("decode graph %s: %w", digest, err)
+		return g, 0, fmt.Errorf("decode graph %s: %w", digest, err)
 	}
-	return g, nil
+	return g, len(data), nil
 }

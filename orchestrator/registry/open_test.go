@@ -129,7 +129,7 @@ func TestPlanOfWholeGraphs(t *testing.T) {
 				GraphDigest: f.putGraph("sha256:a", "sha256:b"), PreviousGraphDigest: f.putGraph("sha256:a", "sha256:b", "sha256:c"),
 			}))
 			for _, node := range tc.previewed {
-				f.must(f.PutNodePlan(ctx, "worker:tiny", "p", orchestrator.NodePlan{Node: node}))
+				f.must(f.PutNodePlan(ctx, "worker:tiny", "p", orchestrator.NodePlan{Node: node}, nil))
 			}
 			f.must(f.FinishPlan(ctx, ada, "p", tc.failure, tc.failures...))
 			plan, err := f.GetPlan(ctx, "p")

@@ -31,9 +31,19 @@ func (r *Registry) CreatePlan(ctx context.Context, p store.Principal, plan orche
 // now, and never changes again.
 var ErrPlanClosed = errors.New("the plan is closed")
 
-// PutNodePlan records the preview of one node; a repeated one replaces it, until
+// nodePlanRecord is a preview as it is stored.
+type nodePlanRecord struct {
+	orchestrator.NodePlan
+	// Unknown outputs: those that will or may have another value afterwards.
+	Unknown []string `json:"unknown,omitempty"`
+}
+
+// PutNodePlan records the preview of one node, and the names of the outputs that
+// will or may have another value afterwards; a repeated one replaces it, until
 // the plan is finished (ErrPlanClosed).
-func (r *Registry) PutNodePlan(ctx context.Context, p store.Principal, plan string, node orchestrator.NodePlan) error {
+func (r *Registry) PutNodePlan(
+	ctx context.Context, p store.Principal, plan string, node orchestrator.NodePlan, unknown []string,
+) error {
 	digest, err := canonical.Digest(node.Changes)
 	if err != nil {
 		return fmt.Errorf("digest of the changes of %s: %w", node.Node, err)
@@ -44,7 +54,7 @@ func (r *Registry) PutNodePlan(ctx context.Context, p store.Principal, plan stri
 	if err != nil {
 		return err
 	}
-	op, err := put(planNodeKey(plan, node.Node), node)
+	op, err := put(planNodeKey(plan, node.Node), nodePlanRecord{NodePlan: node, Unknown: unknown})
 	if err != nil {
 		return err
 	}
@@ -65,6 +75,14 @@ func (r *Registry) NodePlan(ctx context.Context, plan, node string) (orchestrato
 	var np orchestrator.NodePlan
 	_, err := r.read(ctx, planNodeKey(plan, node), "plan of "+node, &np)
 	return np, err
+}
+
+// UnknownOutputs names the outputs of a node that will or may have another value
+// when the plan was applied; none where the node has no preview.
+func (r *Registry) UnknownOutputs(ctx context.Context, plan, node string) ([]string, error) {
+	var np nodePlanRecord
+	_, err := r.readOrZero(ctx, planNodeKey(plan, node), "plan of "+node, &np)
+	return np.Unknown, err
 }
 
 // GetPlanRecord returns a plan without its nodes.

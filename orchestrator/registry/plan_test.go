@@ -36,7 +36,7 @@ func (f *fixture) plan(id, failure string, nodes []orchestrator.NodePlan) orches
 	ctx := f.tb.Context()
 	f.must(f.CreatePlan(ctx, ada, orchestrator.Plan{ID: id, Scope: scope(), Status: orchestrator.PlanRunning}))
 	for _, n := range nodes {
-		f.must(f.PutNodePlan(ctx, "worker:tiny", id, n))
+		f.must(f.PutNodePlan(ctx, "worker:tiny", id, n, nil))
 	}
 	f.must(f.FinishPlan(ctx, ada, id, failure))
 	plan, err := f.GetPlan(ctx, id)
@@ -136,7 +136,7 @@ func TestAClosedPlanDoesNotChange(t *testing.T) {
 	plan := f.plan("one", "", nodePlans())
 	late := nodePlans()[0]
 	late.Changes = nil
-	if err := f.PutNodePlan(t.Context(), "worker:tiny", "one", late); !errors.Is(err, registry.ErrPlanClosed) {
+	if err := f.PutNodePlan(t.Context(), "worker:tiny", "one", late, nil); !errors.Is(err, registry.ErrPlanClosed) {
 		t.Errorf("a preview after the end: %v", err)
 	}
 	after, err := f.GetPlan(t.Context(), "one")
@@ -144,7 +144,7 @@ func TestAClosedPlanDoesNotChange(t *testing.T) {
 	if diff := cmp.Diff(plan, after); diff != "" {
 		t.Errorf("a finished plan changed (-before +after):\n%s", diff)
 	}
-	if err := f.PutNodePlan(t.Context(), "worker:tiny", "none", late); !errors.Is(err, store.ErrNotFound) {
+	if err := f.PutNodePlan(t.Context(), "worker:tiny", "none", late, nil); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a preview of no plan: %v", err)
 	}
 }
