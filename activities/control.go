@@ -84,18 +84,27 @@ func (c *Control) AcceptPromotion(ctx context.Context, s contract.PromoteSignal)
 	req := compile.PromotionDeploy(p)
 	err = c.Compiler.CheckDeploy(ctx, req)
 	if why, refused := compile.Refused(err); refused {
-		err = c.Registry.SettlePromotion(ctx, store.Principal(p.Principal), p.ID, "", why)
-		return contract.AcceptPromotionResult{Environment: p.To, Refused: why}, toTemporal(err)
+		return c.refuse(ctx, p, why)
 	}
 	if err != nil {
 		return contract.AcceptPromotionResult{}, toTemporal(err)
 	}
 	d, err := c.Registry.Accept(ctx, req, p.ID)
+	if why, refused := compile.Refused(err); refused {
+		return c.refuse(ctx, p, why)
+	}
 	if err != nil {
 		return contract.AcceptPromotionResult{}, toTemporal(err)
 	}
 	err = c.Registry.SettlePromotion(ctx, store.Principal(p.Principal), p.ID, d.ID, "")
 	return contract.AcceptPromotionResult{Deployment: d.ID, Environment: d.Environment, Ended: d.Status.Final()}, toTemporal(err)
+}
+
+// refuse records why a promotion cannot be a deployment.
+func (c *Control) refuse(ctx context.Context, p orchestrator.Promotion, why string) (contract.AcceptPromotionResult, error) {
+	why = contract.Cut(why, contract.MaxMessage)
+	err := c.Registry.SettlePromotion(ctx, store.Principal(p.Principal), p.ID, "", why)
+	return contract.AcceptPromotionResult{Environment: p.To, Refused: why}, toTemporal(err)
 }
 
 // settled is what became of a promotion that has an outcome.

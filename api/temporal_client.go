@@ -113,6 +113,7 @@ func (t *TemporalClient) StartPlan(ctx context.Context, input contract.PlanInput
 		TaskQueue:                contract.QueueControl,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		Priority:                 temporal.Priority{FairnessKey: input.Team},
 		StaticSummary:            "plan of " + input.String(),
 	}, contract.WorkflowPlan, input)
 	return t.explain(err, "repeat the request")
@@ -240,6 +241,7 @@ func applicationOptions(team, application string) client.StartWorkflowOptions {
 		WorkflowTaskTimeout:      contract.WorkflowTaskTimeout,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		Priority:                 temporal.Priority{FairnessKey: team},
 		StaticSummary:            "deployments of " + orchestrator.ApplicationWorkflowID(team, application),
 	}
 }

@@ -53,6 +53,13 @@ const (
 	// graphMemory is about what the graphs may take that a worker keeps at hand:
 	// one of 10,000 nodes takes 20 to 60 MiB.
 	graphMemory = 128 << 20
+	// cachedWorkflows is how many workflows a process keeps ready to go on. One
+	// that is not is replayed when something happens to it: for an application
+	// that rests, a few dozen events.
+	cachedWorkflows = 500
+	// decisionTime is how long a workflow may think before the SDK takes it for
+	// stuck: on loaded cores, one of 10,000 nodes takes longer than its second.
+	decisionTime = 5 * time.Second
 )
 
 // Run serves until the context ends, then stops cleanly. ready is called once
@@ -63,6 +70,7 @@ func Run(ctx context.Context, c Config, logger *slog.Logger, ready func()) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
+	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
 	temporal, err := dial(ctx, c, logger)
 	if err != nil {
 		return err
@@ -224,6 +232,7 @@ func options(v Versioning) worker.Options {
 		MaxHeartbeatThrottleInterval:     beat,
 		DefaultHeartbeatThrottleInterval: beat,
 		WorkerStopTimeout:                stopTimeout,
+		DeadlockDetectionTimeout:         decisionTime,
 	}
 }
 

@@ -41,6 +41,7 @@ func newWorld(t *testing.T) *world {
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	w := &world{TestWorkflowEnvironment: suite.NewTestWorkflowEnvironment(), t: t, counts: map[string]int{}}
 	w.SetTestTimeout(20 * time.Second)
+	w.SetDataConverter(guard{converter.GetDefaultDataConverter(), t})
 	w.SetDetachedChildWait(false)
 	w.register(contract.WorkflowApplication, workflows.Application)
 	w.register(contract.WorkflowPlan, workflows.Plan)

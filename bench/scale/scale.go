@@ -28,7 +28,7 @@ const wideEvents = 3.8
 // Run starts a platform for each of the measurements.
 func Run(ctx context.Context, bin string) ([]bench.Measurement, error) {
 	var all []bench.Measurement
-	for _, measure := range []func(context.Context, *live.Platform) ([]bench.Measurement, error){large} {
+	for _, measure := range []func(context.Context, *live.Platform) ([]bench.Measurement, error){large, crowd, flat} {
 		found, err := on(ctx, bin, measure)
 		if err != nil {
 			return nil, err

@@ -32,7 +32,8 @@ type setting struct{ key, value string }
 
 // settings make a chain of short steps fast. The dev server has one history
 // shard and polls its queues 20 times a second, and it may fire a timer up to a
-// second late. deploy/temporal/dynamicconfig.yaml holds the same values.
+// second late. They also make it share workers fairly among teams; see ADR 26.
+// deploy/temporal/dynamicconfig.yaml holds the same values.
 func settings() []setting {
 	return []setting{
 		{"history.transferProcessorMaxPollRPS", "1000"},
@@ -41,6 +42,7 @@ func settings() []setting {
 		{"history.timerProcessorMaxTimeShift", `"1ms"`},
 		{"matching.numTaskqueueReadPartitions", "1"},
 		{"matching.numTaskqueueWritePartitions", "1"},
+		{"matching.enableFairness", "true"},
 		{"system.enableActivityEagerExecution", "true"},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -67,7 +68,9 @@ func startTemporal(tb testing.TB, settings, namespaces []string) (*Temporal, err
 	port, httpPort := freePort(tb), freePort(tb)
 	//nolint:gosec,noctx // the repository's own program with numbers and names; it is stopped by Cleanup
 	cmd := exec.Command(parts.Temporal(tb), devserver.Args(devserver.Options{
-		File: filepath.Join(tb.TempDir(), "temporal.db"), Port: port, HTTPPort: httpPort, Namespaces: namespaces, Settings: settings,
+		File: filepath.Join(tb.TempDir(), "temporal.db"), Port: port, HTTPPort: httpPort, Namespaces: namespaces,
+		// A payload that is larger than any may be fails the test that made it.
+		Settings: append(slices.Clone(settings), fmt.Sprintf("limit.blobSize.error=%d", contract.MaxPayload)),
 	})...)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output

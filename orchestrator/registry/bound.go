@@ -41,26 +41,29 @@ func boundedApprovals(all []orchestrator.Approval) []orchestrator.Approval {
 	})
 }
 
-// boundedResidue keeps what fits and ends with an entry that counts the rest.
-// Nothing is lost by that: each node that is left has its head.
-func boundedResidue(all []orchestrator.Residue) ([]orchestrator.Residue, error) {
+// boundedResidue keeps what fits and ends with an entry that counts the rest,
+// with those that were not listed in the first place. Nothing is lost by that:
+// each node that is left has its head.
+func boundedResidue(all []orchestrator.Residue, unlisted int) ([]orchestrator.Residue, error) {
 	fits, err := fitting(all, maxResidue)
-	if err != nil || fits == len(all) {
+	more := len(all) - fits + unlisted
+	if err != nil || more == 0 {
 		return all, err
 	}
 	rest := orchestrator.Residue{
-		Node: "…", Reason: fmt.Sprintf("and %d more nodes", len(all)-fits), Action: "list them with `nestor status`",
+		Node: "…", Reason: fmt.Sprintf("and %d more nodes", more), Action: "list them with `nestor status`",
 	}
 	return append(all[:fits:fits], rest), nil
 }
 
 // boundedNames is the same for nodes.
-func boundedNames(all []string) ([]string, error) {
+func boundedNames(all []string, unlisted int) ([]string, error) {
 	fits, err := fitting(all, maxSkipped)
-	if err != nil || fits == len(all) {
+	more := len(all) - fits + unlisted
+	if err != nil || more == 0 {
 		return all, err
 	}
-	return append(all[:fits:fits], fmt.Sprintf("… and %d more", len(all)-fits)), nil
+	return append(all[:fits:fits], fmt.Sprintf("… and %d more", more)), nil
 }
 
 // maxProblems bounds the lines of a plan's error.

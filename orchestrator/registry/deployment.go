@@ -84,6 +84,9 @@ func sameAdoption(a, b *orchestrator.Adoption) bool {
 }
 
 func (r *Registry) create(ctx context.Context, req contract.DeployRequest, promotion string) (orchestrator.Deployment, error) {
+	if err := r.room(ctx, req.Scope); err != nil {
+		return orchestrator.Deployment{}, err
+	}
 	state, revision, err := r.scope(ctx, req.Scope)
 	if err != nil {
 		return orchestrator.Deployment{}, err
@@ -123,6 +126,22 @@ func (r *Registry) create(ctx context.Context, req contract.DeployRequest, promo
 	b.put(openKey(req.Scope, d.N), indexRecord{Deployment: id})
 	b.event(orchestrator.Event{Deployment: id, Type: orchestrator.EventQueued}, queued)
 	return d, b.commit(ctx)
+}
+
+// room refuses another deployment of an application that has contract.MaxOpen of
+// them.
+func (r *Registry) room(ctx context.Context, s orchestrator.Scope) error {
+	page, err := r.store.Query(ctx, store.Query{Partition: openPartition(s.Team, s.Application), Limit: contract.MaxOpen})
+	if err != nil {
+		return fmt.Errorf("count the open deployments of %s: %w", s, err)
+	}
+	if len(page.Documents) < contract.MaxOpen {
+		return nil
+	}
+	return &orchestrator.Refusal{
+		Reason: fmt.Sprintf("%d deployments of %s of team %s wait already", contract.MaxOpen, s.Application, s.Team),
+		Hint:   "wait until they are through, or cancel those that nobody needs any more",
+	}
 }
 
 // Requested says whether a request id has led to a deployment of a scope.
@@ -262,10 +281,10 @@ func (r *Registry) Finish(ctx context.Context, in contract.FinishInput) error {
 			}
 		}
 		d.Status, d.Error, d.FinishedAt = in.Status, in.Error, r.now()
-		if d.Residue, err = boundedResidue(in.Residue); err != nil {
+		if d.Residue, err = boundedResidue(in.Residue, in.MoreResidue); err != nil {
 			return err
 		}
-		skipped, err := boundedNames(in.Skipped)
+		skipped, err := boundedNames(in.Skipped, in.MoreSkipped)
 		if err != nil {
 			return err
 		}

@@ -192,7 +192,7 @@ func (r *Registry) missing(ctx context.Context, plan orchestrator.Plan, known fu
 		}
 	}
 	slices.Sort(nodes)
-	return boundedNames(slices.Compact(nodes))
+	return boundedNames(slices.Compact(nodes), 0)
 }
 
 func closePlan(plan *orchestrator.Plan, problems []string) error {

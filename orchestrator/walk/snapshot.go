@@ -11,8 +11,13 @@ import (
 	"slices"
 )
 
-// maxMessage bounds the text of one failure in a snapshot, in bytes.
-const maxMessage = 512
+// maxMessage bounds the text of one failure in a snapshot, maxMessages those of
+// all together, in bytes: of the failures that come after that, the records of
+// their steps alone say why.
+const (
+	maxMessage  = 512
+	maxMessages = 32 << 10
+)
 
 // snapshotVersion is the first byte of every snapshot.
 const snapshotVersion = 1
@@ -61,6 +66,7 @@ func (w *Walk) Snapshot() ([]byte, error) {
 		return nil, fmt.Errorf("walk: %d steps are in flight; a snapshot would forget them", len(w.running))
 	}
 	out := []byte{snapshotVersion}
+	room := maxMessages
 	for _, r := range w.journal {
 		if r.cancel {
 			out = append(out, flagCancel, r.phase.letter())
@@ -70,12 +76,13 @@ func (w *Walk) Snapshot() ([]byte, error) {
 		if !found {
 			return nil, fmt.Errorf("walk: node %s is in no graph", r.step.Node)
 		}
+		r.outcome.Message = r.outcome.Message[:min(len(r.outcome.Message), maxMessage, room)]
+		room -= len(r.outcome.Message)
 		out = append(out, r.outcome.flags(), r.phase.letter())
 		out = binary.AppendUvarint(out, uint64(node)) //nolint:gosec // an index is not negative
 		if r.outcome.Message != "" {
-			message := r.outcome.Message[:min(len(r.outcome.Message), maxMessage)]
-			out = binary.AppendUvarint(out, uint64(len(message)))
-			out = append(out, message...)
+			out = binary.AppendUvarint(out, uint64(len(r.outcome.Message)))
+			out = append(out, r.outcome.Message...)
 		}
 	}
 	return out, nil

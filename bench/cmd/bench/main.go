@@ -23,6 +23,7 @@ import (
 
 	"github.com/HatiCode/nestor/bench"
 	"github.com/HatiCode/nestor/bench/engines"
+	"github.com/HatiCode/nestor/bench/fairness"
 	"github.com/HatiCode/nestor/bench/reads"
 	"github.com/HatiCode/nestor/bench/scale"
 	"github.com/HatiCode/nestor/bench/scan"
@@ -52,6 +53,7 @@ func parts(bin string) []part {
 		{"reads", reads.Run},
 		{"walk", func(ctx context.Context) ([]bench.Measurement, error) { return walk.Run(ctx, bin) }},
 		{"stall", func(ctx context.Context) ([]bench.Measurement, error) { return stall.Run(ctx, bin) }},
+		{"fairness", func(ctx context.Context) ([]bench.Measurement, error) { return fairness.Run(ctx, bin) }},
 		{"scale", func(ctx context.Context) ([]bench.Measurement, error) { return scale.Run(ctx, bin) }},
 		{"memory", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Memory(ctx, bin) }},
 		{"terraform", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Terraform(ctx, bin) }},
