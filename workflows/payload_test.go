@@ -163,3 +163,36 @@ func TestGraphLargerThanTheSuggestion(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRecentBounded: an application that has answered many long requests hands on
+// the latest of its answers.
+func TestRecentBounded(t *testing.T) {
+	t.Parallel()
+	const requests = 200
+	w := newWorld(t)
+	w.SetTestTimeout(time.Minute)
+	w.on(contract.ActivityAcceptDeployment, func(_ context.Context, req contract.DeployRequest) (contract.AcceptResult, error) {
+		return contract.AcceptResult{Deployment: req.RequestID[:10], Ended: true}, nil
+	})
+	for i := range requests {
+		w.update(time.Duration(i)*time.Second, contract.DeployRequest{
+			RequestID: fmt.Sprintf("request%03d", i) + strings.Repeat("z", 500), Scope: staging(), Kind: orchestrator.KindApply,
+		})
+	}
+	w.renew(requests * time.Second)
+	w.ExecuteWorkflow(contract.WorkflowApplication, shop(nil))
+	recent := continued[contract.ApplicationInput](w).State.Recent
+	if len(recent) == 0 || len(recent) == requests {
+		t.Fatalf("%d of %d answers are handed on", len(recent), requests)
+	}
+	if last := recent[len(recent)-1].Deployment; last != fmt.Sprintf("request%03d", requests-1) {
+		t.Errorf("the last answer is %s", last)
+	}
+	size := 0
+	for _, r := range recent {
+		size += len(r.Update) + len(r.Deployment)
+	}
+	if size > contract.MaxRecent {
+		t.Errorf("%d bytes of answers", size)
+	}
+}

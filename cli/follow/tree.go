@@ -23,6 +23,15 @@ const (
 	clearBelow = "\x1b[J"
 )
 
+const (
+	// many nodes make drawing dear: then not every event is drawn at once.
+	many     = 500
+	interval = 100 * time.Millisecond
+	// longest is how many lines of a tree stay on the screen at the end; of a
+	// longer one, what failed comes first and the rest is counted.
+	longest = 200
+)
+
 // tree redraws a deployment in place on a terminal.
 type tree struct {
 	w       io.Writer
@@ -32,10 +41,14 @@ type tree struct {
 	drawn   int // lines on the screen that belong to the tree
 	frame   int // turns the spinner
 	message string
+	last    time.Time // when it was drawn
 }
 
 func (t *tree) event(s *state, _ orchestrator.Event, _ details) error {
 	t.message = "" // what comes from the server proves the connection
+	if len(s.nodes) > many && t.now().Sub(t.last) < interval {
+		return nil // the next tick shows it
+	}
 	return t.draw(s, false)
 }
 
@@ -49,7 +62,8 @@ func (t *tree) tick(s *state) error {
 	return t.draw(s, false)
 }
 
-// close leaves the whole tree on the screen and gives the cursor back.
+// close leaves the whole tree on the screen, if it is not very long, and gives
+// the cursor back.
 func (t *tree) close(s *state) error {
 	t.message = ""
 	err := t.draw(s, true)
@@ -62,11 +76,12 @@ func (t *tree) close(s *state) error {
 // draw replaces what was drawn before. All but the last drawing stay within
 // the screen, since what has scrolled away cannot be redrawn.
 func (t *tree) draw(s *state, whole bool) error {
+	t.last = t.now()
 	height := t.streams.Height() - 1
 	if whole {
-		height = 0
+		height = max(height, longest)
 	}
-	p := picture{style: t.style, width: t.streams.Width(), height: height, now: t.now(), frame: t.frame}
+	p := picture{style: t.style, width: t.streams.Width(), height: height, now: t.last, frame: t.frame}
 	drawing := p.lines(s, t.message, !whole)
 	var b strings.Builder
 	if t.drawn == 0 {
@@ -269,8 +284,12 @@ func important(nodes []*node, room int) []*node {
 func rest(nodes, shown []*node) string {
 	counts := map[orchestrator.NodeStatus]int{}
 	hidden := 0
+	seen := make(map[*node]bool, len(shown))
+	for _, n := range shown {
+		seen[n] = true
+	}
 	for _, n := range nodes {
-		if !slices.Contains(shown, n) {
+		if !seen[n] {
 			counts[n.status]++
 			hidden++
 		}

@@ -218,8 +218,12 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 		return nil
 	}
 	f.IO.Println()
+	listed := s.Resources
+	if f.IO.OutTerminal {
+		listed = worthShowing(s.Resources)
+	}
 	columns := output.NewColumns("RESOURCE", "STATUS", "DEFINITION", "ENGINE")
-	for _, r := range s.Resources {
+	for _, r := range listed {
 		columns.Styled(
 			output.Cell{Text: r.Name},
 			output.Cell{Text: string(r.Status), Style: render.NodeStatus(canvas.Style, r.Status)},
@@ -230,8 +234,39 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 	if err := columns.Write(w, canvas.Width); err != nil {
 		return err
 	}
+	if hidden := len(s.Resources) - len(listed); hidden > 0 {
+		f.IO.Printf("… and %d more; all together %s; -o json lists them all\n", hidden, tally(s.Resources))
+	}
 	silent(f, canvas, s)
-	return outputs(f, canvas, s.Resources)
+	return outputs(f, canvas, listed)
+}
+
+// longest is how many resources a terminal shows.
+const longest = 200
+
+// worthShowing picks as many resources as a terminal shows, in their order: those
+// that are not as they should be before the others.
+func worthShowing(all []Resource) []Resource {
+	if len(all) <= longest {
+		return all
+	}
+	room := longest
+	chosen := make([]bool, len(all))
+	for _, wanted := range []bool{false, true} {
+		for i, r := range all {
+			if room > 0 && (r.Status == orchestrator.NodeReady) == wanted {
+				chosen[i] = true
+				room--
+			}
+		}
+	}
+	var picked []Resource
+	for i, r := range all {
+		if chosen[i] {
+			picked = append(picked, r)
+		}
+	}
+	return picked
 }
 
 // deployment says what a deployment was and what came of it.
