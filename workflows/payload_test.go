@@ -196,3 +196,34 @@ func TestRecentBounded(t *testing.T) {
 		t.Errorf("%d bytes of answers", size)
 	}
 }
+
+// TestNodeOverPages: a node whose dependencies are cut over two pages waits for
+// them all.
+func TestNodeOverPages(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.register(contract.WorkflowDeployment, workflows.Deployment)
+	w.on(contract.ActivityLoadGraph, func(_ context.Context, in contract.LoadGraphInput) (contract.LoadGraphResult, error) {
+		if in.Page == 0 {
+			return contract.LoadGraphResult{More: true, Nodes: []contract.GraphNode{
+				{ID: "a"}, {ID: "b", Dependencies: []string{"a"}}, {ID: "c", Dependencies: []string{"a"}},
+			}}, nil
+		}
+		return contract.LoadGraphResult{Nodes: []contract.GraphNode{{ID: "c", Dependencies: []string{"b"}}, {ID: "d"}}}, nil
+	})
+	var order []string
+	w.on(contract.ActivityRunStep, func(_ context.Context, in contract.StepInput) (contract.StepResult, error) {
+		return contract.StepResult{}, keep(w, &order, in.Node)
+	})
+	w.OnSignalExternalWorkflow("default-test-namespace", "alpha/shop", "", contract.SignalEnded,
+		contract.EndedSignal{Deployment: first, Status: orchestrator.StatusSucceeded}).Return(nil)
+	in := worstDeployment()
+	in.Partial, in.MaxInFlight = nil, 1
+	w.ExecuteWorkflow(contract.WorkflowDeployment, in)
+	if err := w.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(order, " "); got != "a b c d" {
+		t.Errorf("steps %s", got)
+	}
+}

@@ -37,6 +37,10 @@ func TestSampleSeesDescendants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	programs, err := memory.ByProgram(command.Process.Pid)
+	if err != nil || len(programs) != 2 || programs["cat"] == 0 || programs["sh"] == 0 {
+		t.Errorf("by program: %v, %v", programs, err)
+	}
 	if got.Processes != 2 || got.Resident == 0 || got.Proportional == 0 || got.Proportional > got.Resident {
 		t.Errorf("a shell and its child take %+v", got)
 	}

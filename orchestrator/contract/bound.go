@@ -29,7 +29,7 @@ const (
 
 // MaxOpen bounds the deployments of one application that are not over: those
 // that run and those that wait.
-const MaxOpen = 500
+const MaxOpen = 200
 
 // Fitting counts the items at the beginning of a list that fit into limit bytes,
 // each with what weight says and a comma.

@@ -15,7 +15,7 @@ import (
 // another application has its own.
 func TestOpenDeploymentsAreBounded(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := open(t)
 	request := func(application string, i int) contract.DeployRequest {
 		return contract.DeployRequest{
 			RequestID: fmt.Sprintf("request-%d", i), Kind: orchestrator.KindApply, Principal: "user:ada",
