@@ -174,7 +174,7 @@ func TestAdopt(t *testing.T) {
 			// The next plan shows no change, and its dependents know its outputs.
 			planned, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
 			f.must(err)
-			if len(f.unknown(database)) > 0 || len(f.planned(database).Changes) > 0 {
+			if len(f.unknown()) > 0 || len(f.planned(database).Changes) > 0 {
 				t.Errorf("the next plan: %+v, %+v", planned, f.planned(database))
 			}
 			_, req := f.engine.did()
@@ -324,7 +324,7 @@ func TestAdoptAllowsChanges(t *testing.T) {
 	}
 	_, err = f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
 	f.must(err)
-	if diff := cmp.Diff([]string{"endpoint", "port", "token"}, f.unknown(database)); diff != "" {
+	if diff := cmp.Diff([]string{"endpoint", "port", "token"}, f.unknown()); diff != "" {
 		t.Errorf("what dependents do not know yet (-want +got):\n%s", diff)
 	}
 	if res := f.done(f.deployment(""), graph, database, orchestrator.StepApply); !res.Changed || e.made[address]["size"] != "small" {
@@ -572,8 +572,8 @@ func TestAdoptForReal(t *testing.T) {
 	}
 	_, err = f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
 	f.must(err)
-	if changes := f.planned(database).Changes; len(changes) > 0 || len(f.unknown(database)) > 0 {
-		t.Errorf("the next plan: %+v, unknown %v", changes, f.unknown(database))
+	if changes := f.planned(database).Changes; len(changes) > 0 || len(f.unknown()) > 0 {
+		t.Errorf("the next plan: %+v, unknown %v", changes, f.unknown())
 	}
 	if res := f.done(f.deployment(""), graph, database, orchestrator.StepApply); res.Changed {
 		t.Errorf("the next apply: %+v", res)

@@ -5,7 +5,7 @@ package activities_test
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -82,7 +82,7 @@ func TestGraphsBounded(t *testing.T) {
 		}
 	}
 	for i := range 3 {
-		get(fmt.Sprint(i))
+		get(strconv.Itoa(i))
 	}
 	get("0")
 	get("3") // instead of 1

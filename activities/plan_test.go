@@ -45,10 +45,10 @@ func (f *fixture) beginPlan() {
 	}
 }
 
-// unknown outputs that are recorded of a node.
-func (f *fixture) unknown(node string) []string {
+// unknown outputs that are recorded of the database.
+func (f *fixture) unknown() []string {
 	f.t.Helper()
-	outputs, err := f.Registry.UnknownOutputs(f.t.Context(), planID, node)
+	outputs, err := f.Registry.UnknownOutputs(f.t.Context(), planID, database)
 	f.must(err)
 	return outputs
 }
@@ -69,7 +69,7 @@ func TestPlanNodeCreate(t *testing.T) {
 	if res.Error != "" {
 		t.Errorf("it failed: %s", res.Error)
 	}
-	if diff := cmp.Diff([]string{"endpoint", "port", "token"}, f.unknown(database)); diff != "" {
+	if diff := cmp.Diff([]string{"endpoint", "port", "token"}, f.unknown()); diff != "" {
 		t.Errorf("unknown outputs (-want +got):\n%s", diff)
 	}
 	want := orchestrator.NodePlan{
@@ -144,14 +144,14 @@ func TestPlanNodeTellsWhatStays(t *testing.T) {
 	f.engine.kept = []string{"port", "endpoint"}
 	res, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: f.graph(nil)})
 	f.must(err)
-	if unknown := f.unknown(database); len(unknown) != 0 || len(f.planned(database).Changes) != 0 {
+	if unknown := f.unknown(); len(unknown) != 0 || len(f.planned(database).Changes) != 0 {
 		t.Errorf("no change: %v, %+v", unknown, res)
 	}
 	large := f.graph(func(_, db *composer.Node) { db.Inputs[1].Value = literal("large") })
 	before := f.head(database)
 	_, err = f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: large})
 	f.must(err)
-	if diff := cmp.Diff([]string{"token"}, f.unknown(database)); diff != "" {
+	if diff := cmp.Diff([]string{"token"}, f.unknown()); diff != "" {
 		t.Errorf("unknown outputs of a change (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(before, f.head(database)); diff != "" {

@@ -141,7 +141,7 @@ func TestWiringOfANewOutput(t *testing.T) {
 		})
 		_, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
 		f.must(err)
-		if diff := cmp.Diff([]string{tc.output.Name}, f.unknown(database)); diff != "" {
+		if diff := cmp.Diff([]string{tc.output.Name}, f.unknown()); diff != "" {
 			t.Errorf("%s: unknown (-want +got):\n%s", tc.reason, diff)
 		}
 		_, err = f.planNode(contract.PlanNodeInput{Node: app, GraphDigest: graph})

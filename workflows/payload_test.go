@@ -69,11 +69,9 @@ func (w *world) worst(prefix string) {
 }
 
 func worstDeployment() contract.DeploymentInput {
-	partial := contract.NodeSet{}
-	partial.Add(worstNodes - 1)
 	return contract.DeploymentInput{
 		Deployment: first, Scope: staging(), Kind: orchestrator.KindApply, GraphDigest: "g",
-		OnFailure: orchestrator.OnFailureContinue, MaxInFlight: 50, Principal: "user:ada", Partial: partial,
+		OnFailure: orchestrator.OnFailureContinue, MaxInFlight: 50, Principal: "user:ada", Partial: contract.NodeSet{}.With(worstNodes - 1),
 	}
 }
 

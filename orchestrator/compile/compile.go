@@ -200,7 +200,7 @@ func (c *Compiler) partial(ctx context.Context, scope orchestrator.Scope, graph 
 		if !found {
 			return nil, fmt.Errorf("node %s of %s is not in graph %s, which is what is there", head.Node, scope, graph.Digest)
 		}
-		nodes.Add(at)
+		nodes = nodes.With(at)
 	}
 	return nodes, nil
 }

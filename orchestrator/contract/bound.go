@@ -72,12 +72,13 @@ func Cut(text string, limit int) string {
 // 10,000 nodes take 1,250 bytes.
 type NodeSet []byte
 
-// Add puts the node of that index into the set.
-func (s *NodeSet) Add(i int) {
-	for len(*s) <= i/8 {
-		*s = append(*s, 0)
+// With is the set with the node of that index in it; like append, it may reuse s.
+func (s NodeSet) With(i int) NodeSet {
+	for len(s) <= i/8 {
+		s = append(s, 0)
 	}
-	(*s)[i/8] |= 1 << (i % 8)
+	s[i/8] |= 1 << (i % 8)
+	return s
 }
 
 // Has says whether the node of that index is in the set.
