@@ -30,7 +30,7 @@ func recordOf(key store.Key) any {
 	switch area {
 	case "plans":
 		if strings.HasPrefix(key.Sort, planNodePrefix) {
-			return orchestrator.NodePlan{}
+			return nodePlanRecord{}
 		}
 		return orchestrator.Plan{}
 	case "promotions":
