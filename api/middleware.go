@@ -162,6 +162,8 @@ func limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 				limit = maxPublishBody
 			case "/api/v1/adoptions":
 				limit = maxAdoptBody
+			case CodecPath + "/encode", CodecPath + "/decode":
+				limit = maxCodecBody
 			}
 		}
 		if c.Request().ContentLength > limit {

@@ -44,6 +44,8 @@ type Config struct {
 	PlanGrace time.Duration
 	// Grace is how long running requests may take to end at shutdown (10 s).
 	Grace time.Duration
+	// Codec is the codec server for Temporal's Web UI.
+	Codec Codec
 }
 
 // Dependencies of a server; all are needed.
@@ -105,6 +107,7 @@ func New(ctx context.Context, config Config, d Dependencies) (*Server, error) {
 	s.echo.Use(requestID, s.accessLog, secureHeaders, recoverPanic, compress(), s.open(s.authenticate),
 		limitBody, timeout, newValidator(spec).middleware)
 	s.pages(page)
+	s.serveCodec()
 	gen.RegisterHandlers(s.echo, gen.NewStrictHandler(s, []gen.StrictMiddlewareFunc{access.middleware}))
 	return s, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/HatiCode/nestor/internal/codec"
 	"github.com/HatiCode/nestor/orchestrator/registry"
 	"github.com/HatiCode/nestor/workers/admission"
 )
@@ -18,9 +19,14 @@ import (
 // Config of a worker process. FromEnv reads it.
 type Config struct {
 	// DataDir holds the store, blobs, the keyset and the workspaces.
-	DataDir           string
+	DataDir string
+	// Keyset is the file of the keys; empty means keyset.json in DataDir.
+	Keyset            string
 	TemporalAddress   string
 	TemporalNamespace string
+	// PayloadEncryption encrypts what Temporal keeps. Without it, payloads that
+	// are encrypted can still be read.
+	PayloadEncryption bool
 	// Roles that this process takes; it needs only their programs.
 	Roles []string
 	// Slots bounds the steps of each engine that run at once in this process; 0
@@ -63,6 +69,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	address, namespace := TemporalFromEnv(getenv)
 	c := Config{
 		DataDir:           getenv("NESTOR_DATA"),
+		Keyset:            getenv("NESTOR_KEYSET"),
 		TemporalAddress:   address,
 		TemporalNamespace: namespace,
 		Roles:             split(or(getenv("NESTOR_QUEUES"), RoleControl+","+RoleTerraform)),
@@ -83,6 +90,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	}
 	if c.LeaseTTL, err = duration(getenv("NESTOR_LEASE_TTL"), registry.LeaseTTL); err != nil {
 		errs = append(errs, fmt.Errorf("NESTOR_LEASE_TTL: %w", err))
+	}
+	if c.PayloadEncryption, err = codec.Enabled(getenv); err != nil {
+		errs = append(errs, err)
 	}
 	if c.DataDir == "" {
 		errs = append(errs, errors.New("NESTOR_DATA is not set; it names the data directory"))

@@ -25,7 +25,9 @@ import (
 	"github.com/HatiCode/nestor/activities/bundle"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/activities/secret"
+	"github.com/HatiCode/nestor/internal/codec"
 	"github.com/HatiCode/nestor/internal/records"
+	"github.com/HatiCode/nestor/internal/temporalclient"
 	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/workers/admission"
 	"github.com/HatiCode/nestor/workflows"
@@ -65,13 +67,13 @@ const (
 // Run serves until the context ends, then stops cleanly. ready is called once
 // every role polls its queue.
 func Run(ctx context.Context, c Config, logger *slog.Logger, ready func()) (err error) {
-	opened, err := records.Open(ctx, c.DataDir)
+	opened, err := records.OpenWith(ctx, records.Options{DataDir: c.DataDir, Keyset: c.Keyset})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, opened.Close()) }()
 	worker.SetStickyWorkflowCacheSize(cachedWorkflows)
-	temporal, err := dial(ctx, c, logger)
+	temporal, err := dial(ctx, c, opened.Keys, logger)
 	if err != nil {
 		return err
 	}
@@ -104,19 +106,20 @@ func Run(ctx context.Context, c Config, logger *slog.Logger, ready func()) (err 
 
 // dial connects to Temporal, waiting for it while the context lasts, and sees
 // to the search attributes that workflows set.
-func dial(ctx context.Context, c Config, logger *slog.Logger) (client.Client, error) {
-	options := client.Options{
-		HostPort: c.TemporalAddress, Namespace: c.TemporalNamespace, Logger: log.NewStructuredLogger(logger),
+func dial(ctx context.Context, c Config, keys codec.Keys, logger *slog.Logger) (client.Client, error) {
+	options := temporalclient.Options{
+		Address: c.TemporalAddress, Namespace: c.TemporalNamespace, Logger: log.NewStructuredLogger(logger),
+		Codec: codec.New(keys, c.PayloadEncryption),
 	}
 	for {
-		temporal, err := client.DialContext(ctx, options)
+		temporal, err := temporalclient.Dial(ctx, options)
 		if err == nil {
 			return temporal, registerAttributes(ctx, temporal, c.TemporalNamespace)
 		}
 		logger.Warn("Temporal does not answer; waiting for it", "address", c.TemporalAddress, "error", err)
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("temporal at %s: %w", c.TemporalAddress, errors.Join(ctx.Err(), err))
+			return nil, errors.Join(ctx.Err(), err)
 		case <-time.After(time.Second):
 		}
 	}

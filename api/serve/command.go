@@ -11,6 +11,8 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
+
+	"github.com/HatiCode/nestor/internal/codec"
 )
 
 // Build tells which program this is.
@@ -76,6 +78,12 @@ func newServe(b Build, s Streams) *cobra.Command {
 				return err
 			}
 			o.Log = logger
+			if o.PayloadEncryption, err = codec.Enabled(s.Getenv); err != nil {
+				return err
+			}
+			if o.TrustTemporalUI, err = trustsUI(s.Getenv("NESTOR_CODEC_ACCESS")); err != nil {
+				return err
+			}
 			return Run(cmd.Context(), o)
 		},
 	}
@@ -86,9 +94,23 @@ func newServe(b Build, s Streams) *cobra.Command {
 	flags.StringVar(&o.Tokens, "tokens", env("NESTOR_TOKENS", ""), "tokens `file`; default: tokens.yaml in the data directory, if it is there (NESTOR_TOKENS)")
 	flags.StringVar(&o.TemporalAddress, "temporal-address", env("NESTOR_TEMPORAL_ADDRESS", "127.0.0.1:7233"), "`address` of the Temporal server (NESTOR_TEMPORAL_ADDRESS)")
 	flags.StringVar(&o.TemporalNamespace, "temporal-namespace", env("NESTOR_TEMPORAL_NAMESPACE", "default"), "Temporal `namespace` (NESTOR_TEMPORAL_NAMESPACE)")
+	flags.StringVar(&o.Keyset, "keyset", env("NESTOR_KEYSET", ""), "`file` of the keys; default: keyset.json in the data directory (NESTOR_KEYSET)")
+	flags.StringVar(&o.TemporalUI, "temporal-ui", env("NESTOR_TEMPORAL_UI", ""), "`origins` of the Temporal Web UI, whose pages may ask the codec server (NESTOR_TEMPORAL_UI)")
 	flags.StringVar(&level, "log-level", env("NESTOR_LOG_LEVEL", "info"), "debug, info, warn or error (NESTOR_LOG_LEVEL)")
 	flags.StringVar(&format, "log-format", env("NESTOR_LOG_FORMAT", "text"), "text or json (NESTOR_LOG_FORMAT)")
 	return cmd
+}
+
+// trustsUI reads NESTOR_CODEC_ACCESS: who may ask the codec server.
+func trustsUI(access string) (bool, error) {
+	switch access {
+	case "", "token":
+		return false, nil
+	case "origin":
+		return true, nil
+	default:
+		return false, fmt.Errorf("NESTOR_CODEC_ACCESS: %q is neither token nor origin", access)
+	}
 }
 
 func newLogger(w io.Writer, level, format string) (*slog.Logger, error) {

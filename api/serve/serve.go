@@ -19,12 +19,14 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
-	"go.temporal.io/sdk/client"
 	temporallog "go.temporal.io/sdk/log"
 
 	"github.com/HatiCode/nestor/api"
 	"github.com/HatiCode/nestor/catalog"
 	compositions "github.com/HatiCode/nestor/composer/registry"
+	"github.com/HatiCode/nestor/internal/codec"
+	"github.com/HatiCode/nestor/internal/records"
+	"github.com/HatiCode/nestor/internal/temporalclient"
 	"github.com/HatiCode/nestor/orchestrator/compile"
 	"github.com/HatiCode/nestor/orchestrator/registry"
 	"github.com/HatiCode/nestor/store/blob"
@@ -37,6 +39,15 @@ type Options struct {
 	Version string
 	// Data directory with nestor.db, blobs/, keyset.json and tokens.yaml.
 	Data string
+	// Keyset is the file of the keys; empty means keyset.json in Data.
+	Keyset string
+	// PayloadEncryption encrypts what Temporal keeps.
+	PayloadEncryption bool
+	// TemporalUI is where the Temporal Web UI is, as origins separated by
+	// commas. Its pages may ask the codec server; TrustTemporalUI lets them do so
+	// without a token, on the loopback interface.
+	TemporalUI      string
+	TrustTemporalUI bool
 	// Listen address.
 	Listen string
 	// Tokens file; empty means tokens.yaml in the data directory if it is there.
@@ -56,6 +67,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	origins, err := api.ParseOrigins(o.TemporalUI)
+	if err != nil {
+		return fmt.Errorf("origin of the Temporal Web UI: %w", err)
+	}
 	// The address before the data: a second process must not touch the first
 	// one's files.
 	listener, err := api.Listen(ctx, o.Listen, tokens != "")
@@ -68,36 +83,41 @@ func Run(ctx context.Context, o Options) (err error) {
 			o.Log.DebugContext(ctx, "close listener", "error", closing)
 		}
 	}()
-	records, err := sqlite.Open(ctx, filepath.Join(o.Data, "nestor.db"))
+	documents, err := sqlite.Open(ctx, filepath.Join(o.Data, "nestor.db"))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, records.Close()) }()
+	defer func() { err = errors.Join(err, documents.Close()) }()
 	blobs, err := blob.OpenDirectory(filepath.Join(o.Data, "blobs"))
 	if err != nil {
 		return err
 	}
-	keyset, err := seal.LoadOrCreateKeyset(filepath.Join(o.Data, "keyset.json"))
+	keyset, err := seal.LoadOrCreateKeyset(records.Options{DataDir: o.Data, Keyset: o.Keyset}.KeysetPath())
 	if err != nil {
 		return err
 	}
-	temporal, err := client.NewLazyClient(client.Options{
-		HostPort:  o.TemporalAddress,
+	payloads := codec.New(keyset, o.PayloadEncryption)
+	temporal, err := temporalclient.New(temporalclient.Options{
+		Address:   o.TemporalAddress,
 		Namespace: o.TemporalNamespace,
 		Identity:  "nestor-api@" + hostname(),
 		Logger:    temporallog.NewStructuredLogger(o.Log.With("component", "temporal")),
+		Codec:     payloads,
 	})
 	if err != nil {
-		return fmt.Errorf("temporal client for %s: %w", o.TemporalAddress, err)
+		return err
 	}
 	defer temporal.Close()
 
-	definitions := catalog.NewService(records, blobs)
-	teams := compositions.New(records, blobs)
-	orchestration := registry.New(records, blobs, keyset, now)
-	server, err := api.New(ctx, api.Config{Version: o.Version, Tokens: tokens}, api.Dependencies{
+	definitions := catalog.NewService(documents, blobs)
+	teams := compositions.New(documents, blobs)
+	orchestration := registry.New(documents, blobs, keyset, now)
+	server, err := api.New(ctx, api.Config{
+		Version: o.Version, Tokens: tokens,
+		Codec: api.Codec{Payloads: payloads, Origins: origins, TrustOrigin: o.TrustTemporalUI},
+	}, api.Dependencies{
 		Log:          o.Log,
-		Store:        records,
+		Store:        documents,
 		Catalog:      definitions,
 		Compositions: teams,
 		Records:      orchestration,

@@ -31,8 +31,10 @@ import (
 	"github.com/HatiCode/nestor/cli/dev"
 	"github.com/HatiCode/nestor/cli/remote"
 	"github.com/HatiCode/nestor/composer"
+	"github.com/HatiCode/nestor/internal/codec"
 	"github.com/HatiCode/nestor/internal/devserver"
 	"github.com/HatiCode/nestor/internal/records"
+	"github.com/HatiCode/nestor/internal/temporalclient"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/compile"
 	"github.com/HatiCode/nestor/orchestrator/contract"
@@ -126,9 +128,9 @@ func (p *Platform) connect(ctx context.Context) (err error) {
 	if p.Records, err = records.Open(ctx, p.Endpoints.DataDir); err != nil {
 		return err
 	}
-	p.Temporal, err = client.DialContext(ctx, client.Options{
-		HostPort: p.Endpoints.TemporalAddress, Namespace: devserver.Namespace,
-		Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	p.Temporal, err = temporalclient.Dial(ctx, temporalclient.Options{
+		Address: p.Endpoints.TemporalAddress, Namespace: devserver.Namespace,
+		Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)), Codec: codec.New(p.Records.Keys, true),
 	})
 	if err != nil {
 		return err

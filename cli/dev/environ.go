@@ -3,6 +3,7 @@
 package dev
 
 import (
+	"fmt"
 	"strings"
 )
 
@@ -10,6 +11,18 @@ const (
 	secretsVariable = "NESTOR_SECRETS_DIR"
 	queuesVariable  = "NESTOR_QUEUES"
 )
+
+// codecPath is api.CodecPath, which the CLI does not link for its sake.
+const codecPath = "/temporal/codec"
+
+// codec lets the Web UI, under either of its names, have payloads decoded
+// without a token: whoever reaches it can read and change all of Temporal, too.
+func (p *platform) codec() []string {
+	return []string{
+		fmt.Sprintf("NESTOR_TEMPORAL_UI=http://127.0.0.1:%d,http://localhost:%d", p.ports.UI, p.ports.UI),
+		"NESTOR_CODEC_ACCESS=origin",
+	}
+}
 
 // defaults are variables that the children get where the user has not set them.
 func (p *platform) defaults() []string {

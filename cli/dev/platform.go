@@ -121,6 +121,7 @@ func (p *platform) stages(env []string) [][]*service {
 	first := []*service{{
 		spec: p.spec("temporal", p.programs.temporal, env, devserver.Args(devserver.Options{
 			File: p.data.file(temporalFile), Port: p.ports.Temporal, HTTPPort: p.ports.temporalHTTP, UIPort: p.ports.UI,
+			CodecEndpoint: fmt.Sprintf("http://127.0.0.1:%d%s", p.ports.API, codecPath),
 		})...),
 		ready: probe.temporal,
 	}}
@@ -296,6 +297,7 @@ func (p *platform) environ() ([]string, error) {
 		"NESTOR_TEMPORAL_NAMESPACE=" + devserver.Namespace,
 		"NESTOR_BIN=" + strings.Join(p.options.Search.Dirs, string(os.PathListSeparator)),
 	}
+	set = append(set, p.codec()...)
 	set = append(set, p.defaults()...)
 	mirror, err := p.options.Search.mirror()
 	if err != nil {

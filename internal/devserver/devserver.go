@@ -21,6 +21,8 @@ type Options struct {
 	// Port of the frontend, HTTPPort of its HTTP API, UIPort of the Web UI;
 	// UIPort 0 starts none.
 	Port, HTTPPort, UIPort int
+	// CodecEndpoint is where the Web UI has payloads decoded; empty: nowhere.
+	CodecEndpoint string
 	// Namespaces beside Namespace; tests keep apart with them.
 	Namespaces []string
 	// Settings of the dynamic configuration beside Nestor's, as "key=value".
@@ -63,6 +65,9 @@ func Args(o Options) []string {
 	}
 	if o.UIPort > 0 {
 		args = append(args, "--ui-port", strconv.Itoa(o.UIPort))
+		if o.CodecEndpoint != "" {
+			args = append(args, "--ui-codec-endpoint", o.CodecEndpoint)
+		}
 	} else {
 		args = append(args, "--headless")
 	}

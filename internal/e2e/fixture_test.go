@@ -40,7 +40,12 @@ var errNotYet = errors.New("not yet")
 // newSite makes a site in the Temporal namespace of the application's name.
 func newSite(t *testing.T, temporal *testplatform.Temporal, application string) *site {
 	t.Helper()
-	p := testplatform.New(t, temporal, application)
+	return newSiteOn(t, testplatform.New(t, temporal, application), application)
+}
+
+// newSiteOn is newSite on a platform that is there already.
+func newSiteOn(t *testing.T, p *testplatform.Platform, application string) *site {
+	t.Helper()
 	p.Config.Roles = []string{workers.RoleControl, workers.RoleTerraform}
 	p.Config.Slots = 8
 	s := &site{Platform: p, t: t, team: "alpha", application: application, ledger: filepath.Join(t.TempDir(), "ledger")}

@@ -5,6 +5,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,15 +33,38 @@ type Records struct {
 	Compositions *compositions.Registry
 	Registry     *registry.Registry
 	Compiler     *compile.Compiler
+	// Keys seal what is sensitive in the stores, and payloads.
+	Keys *seal.Keyset
 }
 
-// Open opens the stores of a data directory and creates what is
-// missing.
+// Options of the stores.
+type Options struct {
+	// DataDir holds the records and blobs.
+	DataDir string
+	// Keyset is the file of the keys; empty means KeysetFile in DataDir.
+	Keyset string
+}
+
+// KeysetFile is what the file of the keys is called in a data directory.
+const KeysetFile = "keyset.json"
+
+// KeysetPath is the file of the keys.
+func (o Options) KeysetPath() string {
+	return cmp.Or(o.Keyset, filepath.Join(o.DataDir, KeysetFile))
+}
+
+// Open opens the stores of a data directory and creates what is missing.
 func Open(ctx context.Context, dataDir string) (*Records, error) {
+	return OpenWith(ctx, Options{DataDir: dataDir})
+}
+
+// OpenWith opens the stores and creates what is missing.
+func OpenWith(ctx context.Context, o Options) (*Records, error) {
+	dataDir := o.DataDir
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	keys, err := seal.LoadOrCreateKeyset(filepath.Join(dataDir, "keyset.json"))
+	keys, err := seal.LoadOrCreateKeyset(o.KeysetPath())
 	if err != nil {
 		return nil, fmt.Errorf("encryption keys: %w", err)
 	}
@@ -53,7 +77,7 @@ func Open(ctx context.Context, dataDir string) (*Records, error) {
 		return nil, errors.Join(fmt.Errorf("open the blob store: %w", err), documents.Close())
 	}
 	now := func() time.Time { return time.Now().UTC() }
-	r := &Records{Store: documents, Blobs: blobs}
+	r := &Records{Store: documents, Blobs: blobs, Keys: keys}
 	r.Catalog = catalog.NewService(documents, blobs)
 	r.Compositions = compositions.New(documents, blobs)
 	r.Registry = registry.New(documents, blobs, keys, now)

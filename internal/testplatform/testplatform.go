@@ -22,9 +22,11 @@ import (
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/client"
 
+	"github.com/HatiCode/nestor/internal/codec"
 	"github.com/HatiCode/nestor/internal/devserver"
 	"github.com/HatiCode/nestor/internal/parts"
 	"github.com/HatiCode/nestor/internal/records"
+	"github.com/HatiCode/nestor/internal/temporalclient"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/compile"
 	"github.com/HatiCode/nestor/orchestrator/contract"
@@ -112,7 +114,7 @@ func (t *Temporal) answers(tb testing.TB) error {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 2*time.Second)
 	defer cancel()
-	c, err := client.DialContext(ctx, client.Options{HostPort: t.Address, Namespace: devserver.Namespace, Logger: quiet{}})
+	c, err := temporalclient.Dial(ctx, temporalclient.Options{Address: t.Address, Namespace: devserver.Namespace, Logger: quiet{}})
 	if err != nil {
 		return err
 	}
@@ -121,14 +123,14 @@ func (t *Temporal) answers(tb testing.TB) error {
 }
 
 // dial waits until the server answers.
-func (t *Temporal) dial(tb testing.TB, namespace string) client.Client {
+func (t *Temporal) dial(tb testing.TB, namespace string, payloads temporalclient.Codec) client.Client {
 	tb.Helper()
 	var c client.Client
 	Eventually(tb, time.Minute, "the Temporal dev server to answer", func() error {
 		ctx, cancel := context.WithTimeout(tb.Context(), 2*time.Second)
 		defer cancel()
 		var err error
-		c, err = client.DialContext(ctx, client.Options{HostPort: t.Address, Namespace: namespace, Logger: quiet{}})
+		c, err = temporalclient.Dial(ctx, temporalclient.Options{Address: t.Address, Namespace: namespace, Logger: quiet{}, Codec: payloads})
 		return err
 	})
 	return c
@@ -143,7 +145,19 @@ type Platform struct {
 }
 
 // New opens a data directory and connects to a namespace, without workers.
+// Payloads are in clear.
 func New(tb testing.TB, t *Temporal, namespace string) *Platform {
+	tb.Helper()
+	return open(tb, t, namespace, false)
+}
+
+// NewEncrypted is New with payloads encrypted.
+func NewEncrypted(tb testing.TB, t *Temporal, namespace string) *Platform {
+	tb.Helper()
+	return open(tb, t, namespace, true)
+}
+
+func open(tb testing.TB, t *Temporal, namespace string, encrypt bool) *Platform {
 	tb.Helper()
 	dir := tb.TempDir()
 	r, err := records.Open(tb.Context(), dir)
@@ -155,10 +169,10 @@ func New(tb testing.TB, t *Temporal, namespace string) *Platform {
 			tb.Errorf("close the stores: %v", err)
 		}
 	})
-	c := t.dial(tb, namespace)
+	c := t.dial(tb, namespace, codec.New(r.Keys, encrypt))
 	tb.Cleanup(c.Close)
 	return &Platform{Records: r, Temporal: c, tb: tb, Config: workers.Config{
-		DataDir: dir, TemporalAddress: t.Address, TemporalNamespace: namespace,
+		DataDir: dir, PayloadEncryption: encrypt, TemporalAddress: t.Address, TemporalNamespace: namespace,
 		Roles: []string{workers.RoleControl, workers.RoleFake}, Slots: 100,
 		BinDirs: []string{parts.Bin(tb)}, Grace: 5 * time.Second,
 	}}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/HatiCode/nestor/internal/codec"
 	"github.com/HatiCode/nestor/internal/parts"
 )
 
@@ -42,6 +43,7 @@ func (p *Platform) StartWorkerProcess(program string, env ...string) *WorkerProc
 		fmt.Sprintf("NESTOR_SLOTS=%d", p.Config.Slots),
 		"NESTOR_BIN="+strings.Join(p.Config.BinDirs, string(filepath.ListSeparator)),
 		"NESTOR_ENGINE_GRACE="+p.Config.Grace.String(),
+		codec.Variable+"="+map[bool]string{false: "off", true: "on"}[p.Config.PayloadEncryption],
 	)
 	cmd.SysProcAttr = dieWithParent()
 	cmd.Stderr = p.tb.Output()

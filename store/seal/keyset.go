@@ -5,6 +5,7 @@ package seal
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -37,7 +38,7 @@ func (k *Keyset) Seal(ctx context.Context, plaintext []byte, associated string) 
 	if err := ctx.Err(); err != nil {
 		return "", fmt.Errorf("seal value of %q: %w", associated, err)
 	}
-	ciphertext, err := k.primitive().Encrypt(plaintext, binding(associated))
+	ciphertext, err := k.loaded().aead.Encrypt(plaintext, binding(associated))
 	if err != nil {
 		return "", fmt.Errorf("seal value of %q: %w", associated, err)
 	}
@@ -58,30 +59,24 @@ func (k *Keyset) Open(ctx context.Context, sealed, associated string) ([]byte, e
 	if err != nil || strings.ContainsAny(encoded, "\r\n") { // the decoder overlooks line ends
 		return nil, fmt.Errorf("open value of %q: %w: it is not base64", associated, ErrOpen)
 	}
-	plaintext, err := k.primitive().Decrypt(ciphertext, binding(associated))
-	if err == nil {
-		return plaintext, nil
-	}
-	changed, err := k.reload()
-	if err != nil {
+	plaintext, err := k.decrypt(ciphertext, binding(associated))
+	switch {
+	case errors.Is(err, errNoKey):
+		return nil, fmt.Errorf("open value of %q: %w", associated, ErrOpen)
+	case err != nil:
 		return nil, fmt.Errorf("open value of %q: %w: and the keyset cannot be read again: %w", associated, ErrOpen, err)
 	}
-	if changed {
-		if plaintext, err := k.primitive().Decrypt(ciphertext, binding(associated)); err == nil {
-			return plaintext, nil
-		}
-	}
-	return nil, fmt.Errorf("open value of %q: %w", associated, ErrOpen)
+	return plaintext, nil
 }
 
 // binding separates Nestor's sealed values from whatever else a key may one
 // day be used for.
 func binding(associated string) []byte { return []byte(Prefix + associated) }
 
-func (k *Keyset) primitive() tink.AEAD {
+func (k *Keyset) loaded() loaded {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	return k.current.aead
+	return k.current
 }
 
 // reload reads the file and tells whether it has changed.
