@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/secret"
 	"github.com/HatiCode/nestor/internal/manifest"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
@@ -73,6 +74,9 @@ func classified(err error) *orchestrator.NodeError {
 	}
 	if errors.Is(err, context.Canceled) {
 		return &orchestrator.NodeError{Class: string(engine.Canceled), Message: "canceled"}
+	}
+	if errors.Is(err, secret.ErrUnreachable) {
+		return &orchestrator.NodeError{Class: string(engine.Transient), Retryable: true, Message: err.Error()}
 	}
 	var wrong *inputError
 	if errors.As(err, &wrong) {

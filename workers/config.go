@@ -38,6 +38,8 @@ type Config struct {
 	// SecretsDir holds a directory for each team, named after it, and
 	// "_platform", with the files behind "secret://file/…"; empty: none.
 	SecretsDir string
+	// Secrets of other sources.
+	Secrets Secrets
 	// BinDirs are searched for engine programs before PATH.
 	BinDirs []string
 	// MirrorDir is a provider mirror for Terraform and OpenTofu; empty: none.
@@ -92,6 +94,9 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		errs = append(errs, fmt.Errorf("NESTOR_LEASE_TTL: %w", err))
 	}
 	if c.PayloadEncryption, err = codec.Enabled(getenv); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Secrets, err = secretsFromEnv(getenv); err != nil {
 		errs = append(errs, err)
 	}
 	if c.DataDir == "" {

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -87,7 +86,7 @@ func Run(ctx context.Context, c Config, logger *slog.Logger, ready func()) (err 
 	}()
 	build := builder{
 		config: c, temporal: temporal, records: opened, pool: admission.NewPool(admission.ThisMachine()), logger: logger,
-		graphs: activities.NewGraphs(opened.Registry, graphMemory),
+		graphs: activities.NewGraphs(opened.Registry, graphMemory), secrets: c.resolver(),
 	}
 	for _, role := range c.Roles {
 		w, err := build.worker(role)
@@ -133,6 +132,7 @@ type builder struct {
 	pool     *admission.Pool
 	graphs   *activities.Graphs
 	logger   *slog.Logger
+	secrets  *secret.Resolver
 }
 
 func (b builder) worker(name string) (worker.Worker, error) {
@@ -216,7 +216,7 @@ func (b builder) steps(r role) (*activities.Steps, error) {
 		Registry: b.records.Registry,
 		Engine:   e,
 		Bundles:  bundle.NewCache(b.records.Catalog, filepath.Join(b.config.DataDir, "bundles")),
-		Secrets:  secret.New(os.LookupEnv, b.config.SecretsDir),
+		Secrets:  b.secrets,
 		WorkDir:  filepath.Join(b.config.DataDir, "work"),
 		StateDir: filepath.Join(b.config.DataDir, "state"),
 		Beat:     beat,

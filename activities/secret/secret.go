@@ -2,12 +2,14 @@
 
 // Package secret resolves references to secrets ("secret://<source>/<path>")
 // at the moment an activity needs the value. References travel through
-// releases, graphs and plans; values never leave the activity.
+// releases, graphs and plans; values never leave the activity, and none is kept
+// from one step to the next.
 //
-// Sources here are the worker's own environment and files below a directory
-// that the worker was given. A worker serves all teams, so each resolution says
-// for whom it is: internal/secretref has the rule of what belongs to whom, and
-// nothing else of the worker's settings or files can be named.
+// A worker serves all teams, so each resolution says for whom it is:
+// internal/secretref has the rule of what belongs to whom, and nothing else of
+// the worker's settings, files, clusters or vaults can be named. This package
+// reads the worker's own environment and files; the packages below it read
+// Kubernetes, AWS and Vault, where a worker is told to offer them.
 package secret
 
 import (
@@ -17,44 +19,87 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/HatiCode/nestor/internal/secretref"
 )
 
-// maxSecret bounds a secret's size in bytes.
-const maxSecret = 64 << 10
+const (
+	// MaxSize bounds a secret's size in bytes.
+	MaxSize = 64 << 10
+	// timeout of one resolution, the client's own retries included.
+	timeout = 30 * time.Second
+)
 
-// ErrReference is wrapped by complaints about a reference as such.
-var ErrReference = errors.New("the reference cannot be used")
+// What a failed resolution wraps, beside its message. Another try can help with
+// ErrUnreachable alone.
+var (
+	// ErrReference: the reference as such cannot be used.
+	ErrReference = errors.New("the reference cannot be used")
+	// ErrMissing: the reference is right and nothing is there.
+	ErrMissing = errors.New("there is no such secret")
+	// ErrDenied: the source does not let the worker read it.
+	ErrDenied = errors.New("the worker may not read it")
+	// ErrUnreachable: the source did not answer, or is too busy.
+	ErrUnreachable = errors.New("the source cannot be reached")
+)
 
-// ErrMissing is wrapped when the reference is right and nothing is there.
-var ErrMissing = errors.New("there is no such secret")
+// Source reads secrets of one source.
+type Source interface {
+	// Read returns the value behind a reference that secretref.Parse has let
+	// through. Its error wraps one of this package's and holds no value.
+	Read(ctx context.Context, ref secretref.Reference) (string, error)
+}
 
 // Resolver resolves references.
 type Resolver struct {
-	lookup func(name string) (string, bool)
-	dir    string
+	lookup  func(name string) (string, bool)
+	dir     string
+	sources map[secretref.Source]Source
 }
 
 // New returns a resolver over an environment and a directory of files; an
 // empty directory offers no files.
 func New(lookup func(name string) (string, bool), dir string) *Resolver {
-	return &Resolver{lookup: lookup, dir: dir}
+	return &Resolver{lookup: lookup, dir: dir, sources: map[secretref.Source]Source{}}
 }
+
+// Offer adds a source. It is for the time before the first Resolve.
+func (r *Resolver) Offer(name secretref.Source, source Source) { r.sources[name] = source }
 
 // Resolve returns the value behind a reference of owner: a team, or
 // secretref.Platform for the credentials of environments. What belongs to
 // somebody else is refused with ErrReference. Errors name the reference, never
 // a value.
-func (r *Resolver) Resolve(_ context.Context, owner, ref string) (string, error) {
+func (r *Resolver) Resolve(ctx context.Context, owner, ref string) (string, error) {
 	parsed, err := secretref.Parse(owner, ref)
 	if err != nil {
 		return "", fmt.Errorf("%q: %w: %w", ref, ErrReference, err)
 	}
-	if parsed.Source == secretref.Env {
+	switch parsed.Source {
+	case secretref.Env:
 		return r.fromEnv(ref, parsed.Path)
+	case secretref.File:
+		return r.fromFile(ref, parsed)
 	}
-	return r.fromFile(ref, parsed)
+	source, offered := r.sources[parsed.Source]
+	if !offered {
+		return "", fmt.Errorf("%q: this worker does not offer the source %s (NESTOR_SECRETS_SOURCES): %w", ref, parsed.Source, ErrReference)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	value, err := source.Read(ctx, parsed)
+	if err != nil {
+		return "", fmt.Errorf("%q: %w", ref, err)
+	}
+	if len(value) > MaxSize {
+		return "", tooLarge(ref)
+	}
+	return value, nil
+}
+
+func tooLarge(ref string) error {
+	return fmt.Errorf("%q is larger than %d bytes: %w", ref, MaxSize, ErrReference)
 }
 
 func (r *Resolver) fromEnv(ref, name string) (string, error) {
@@ -92,12 +137,12 @@ func (r *Resolver) fromFile(ref string, parsed secretref.Reference) (_ string, e
 		return "", fmt.Errorf("%q: %w", ref, err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	data, err := io.ReadAll(io.LimitReader(file, maxSecret+1))
+	data, err := io.ReadAll(io.LimitReader(file, MaxSize+1))
 	if err != nil {
 		return "", fmt.Errorf("%q: %w", ref, err)
 	}
-	if len(data) > maxSecret {
-		return "", fmt.Errorf("%q is larger than %d bytes: %w", ref, maxSecret, ErrReference)
+	if len(data) > MaxSize {
+		return "", tooLarge(ref)
 	}
 	return strings.TrimSuffix(string(data), "\n"), nil
 }

@@ -103,7 +103,8 @@ func TestResolveRefuses(t *testing.T) {
 	}{
 		"empty":             {ref: "", want: secret.ErrReference, reason: "nothing"},
 		"other scheme":      {ref: "https://env/NESTOR_SECRET_ALPHA__DB", want: secret.ErrReference, reason: "another scheme"},
-		"source":            {ref: "secret://vault/x", want: secret.ErrReference, text: "unknown", reason: "another source"},
+		"source":            {ref: "secret://gopher/x", want: secret.ErrReference, text: "unknown", reason: "another source"},
+		"not offered":       {ref: "secret://vault/alpha/x#y", want: secret.ErrReference, text: "NESTOR_SECRETS_SOURCES", reason: "the worker does not offer it"},
 		"setting":           {ref: "secret://env/NESTOR_TOKEN", want: secret.ErrReference, text: "NESTOR_SECRET_ALPHA__<NAME>", reason: "the worker's own settings are no secrets of teams"},
 		"home":              {ref: "secret://env/HOME", want: secret.ErrReference, reason: "the worker's own settings are no secrets of teams"},
 		"nobody's variable": {ref: "secret://env/NESTOR_SECRET_DB", want: secret.ErrReference, reason: "it names no team"},

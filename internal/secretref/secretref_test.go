@@ -28,6 +28,12 @@ func TestParse(t *testing.T) {
 		"nested file":       {"alpha", "secret://file/alpha/prod/db.key", secretref.Reference{Source: secretref.File, Owner: "alpha", Path: "prod/db.key"}, "directories below"},
 		"platform variable": {platform, "secret://env/NESTOR_CREDENTIAL_AWS_KEY", secretref.Reference{Source: secretref.Env, Owner: platform, Path: "NESTOR_CREDENTIAL_AWS_KEY"}, "the platform's"},
 		"platform file":     {platform, "secret://file/_platform/aws", secretref.Reference{Source: secretref.File, Owner: platform, Path: "aws"}, "the platform's"},
+		"kubernetes":        {"alpha", "secret://kubernetes/alpha/db.v1/tls.key", secretref.Reference{Source: secretref.Kubernetes, Owner: "alpha", Path: "db.v1/tls.key"}, "a key of a Secret"},
+		"secrets manager":   {"alpha", "secret://aws-secretsmanager/alpha/prod/db", secretref.Reference{Source: secretref.SecretsManager, Owner: "alpha", Path: "prod/db"}, "a whole secret"},
+		"json key":          {"alpha", "secret://aws-secretsmanager/alpha/prod/db#password", secretref.Reference{Source: secretref.SecretsManager, Owner: "alpha", Path: "prod/db", Key: "password"}, "a key of the JSON inside"},
+		"ssm":               {"alpha", "secret://aws-ssm/alpha/prod/db", secretref.Reference{Source: secretref.SSM, Owner: "alpha", Path: "prod/db"}, "a parameter"},
+		"vault":             {"alpha", "secret://vault/alpha/prod/db#password", secretref.Reference{Source: secretref.Vault, Owner: "alpha", Path: "prod/db", Key: "password"}, "a key of a secret"},
+		"platform's vault":  {platform, "secret://vault/_platform/aws#key", secretref.Reference{Source: secretref.Vault, Owner: platform, Path: "aws", Key: "key"}, "the platform's"},
 		"team platform":     {"platform", "secret://file/platform/aws", secretref.Reference{Source: secretref.File, Owner: "platform", Path: "aws"}, "a team may be called platform"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,7 +67,7 @@ func TestParseRefuses(t *testing.T) {
 		"encoded":             {"alpha", "secret://file/alpha/%2e%2e/beta/x", none, alpha, "no second spelling"},
 		"backslash":           {"alpha", `secret://file/alpha/..\beta\x`, none, alpha, "no other separator"},
 		"line":                {"alpha", "secret://file/alpha/x\n", none, alpha, "nothing after it"},
-		"source":              {"alpha", "secret://vault/alpha/x", "source of the reference to a secret is unknown", alpha, "no such source"},
+		"source":              {"alpha", "secret://gopher/alpha/x", "source of the reference to a secret is unknown", alpha, "no such source"},
 		"traversal":           {"alpha", "secret://file/alpha/../beta/x", upwards, alpha, "out of the team's directory"},
 		"up":                  {"alpha", "secret://file/../alpha/x", upwards, alpha, "out of the directory"},
 		"dot":                 {"alpha", "secret://file/./alpha/x", upwards, alpha, "one spelling"},
@@ -84,6 +90,19 @@ func TestParseRefuses(t *testing.T) {
 		"platform variable":   {"alpha", "secret://env/NESTOR_CREDENTIAL_AWS", other, alpha, "the platform's"},
 		"platform's team":     {secretref.Platform, "secret://env/NESTOR_SECRET_ALPHA__DB", "is not the platform's", cloud, "a team's"},
 		"platform's team dir": {secretref.Platform, "secret://file/platform/x", "is not the platform's", cloud, "the team that is called so"},
+		"no Secret":           {"alpha", "secret://kubernetes/alpha/db", "names no key of a Secret", "write secret://kubernetes/alpha/<name>/<key>", "a Secret has several values"},
+		"another namespace":   {"alpha", "secret://kubernetes/kube-system/admin/token", other, "write secret://kubernetes/alpha/<name>/<key>", "the namespace is the worker's to choose"},
+		"too deep":            {"alpha", "secret://kubernetes/alpha/db/x/y", "names no key of a Secret", "write secret://kubernetes/alpha/<name>/<key>", "a Secret has no paths"},
+		"other in vault":      {"alpha", "secret://vault/beta/db#x", other, "write secret://vault/alpha/<path>#<key>", "another team's"},
+		"platform in vault":   {"alpha", "secret://vault/_platform/db#x", other, "write secret://vault/alpha/<path>#<key>", "the platform's"},
+		"no key":              {"alpha", "secret://vault/alpha/db", "names no key", "write secret://vault/alpha/<path>#<key>", "a secret in Vault has several values"},
+		"empty key":           {"alpha", "secret://aws-secretsmanager/alpha/db#", "names no secret of AWS", "write secret://aws-secretsmanager/alpha/<name>[#<key>]", "a key was forgotten"},
+		"two keys":            {"alpha", "secret://vault/alpha/db#a#b", "names no key", "write secret://vault/alpha/<path>#<key>", "one secret at a time"},
+		"up in vault":         {"alpha", "secret://vault/alpha/../beta/db#x", upwards, alpha, "out of the team's prefix"},
+		"ARN":                 {"alpha", "secret://aws-secretsmanager/alpha/arn:aws:secretsmanager:x", "names no secret of AWS", "write secret://aws-secretsmanager/alpha/<name>[#<key>]", "an ARN names anybody's"},
+		"version of ssm":      {"alpha", "secret://aws-ssm/alpha/db:1", "names no parameter", "write secret://aws-ssm/alpha/<path>", "a selector is no part of a name"},
+		"key of ssm":          {"alpha", "secret://aws-ssm/alpha/db#x", none, alpha, "a parameter has one value"},
+		"wildcard":            {"alpha", "secret://vault/alpha/*#x", "names no key", "write secret://vault/alpha/<path>#<key>", "no patterns"},
 		"no owner":            {"", "secret://env/NESTOR_SECRET___DB", "not known whose", "name a team", "without an owner there is nothing"},
 		"owner no label":      {"..", "secret://file/../x", "not known whose", "name a team", "an owner is a directory's name"},
 		"owner with capitals": {"Alpha", "secret://file/Alpha/x", "not known whose", "name a team", "two spellings would be one variable"},
@@ -123,6 +142,8 @@ func TestNoSecretHasTwoOwners(t *testing.T) {
 		variable := strings.ToUpper(strings.ReplaceAll(one, "-", "_")) + "__" + rapid.StringMatching(`[AB_]{1,6}`).Draw(t, "variable")
 		refs := []string{
 			"secret://env/NESTOR_SECRET_" + variable,
+			"secret://vault/" + one + "/" + rapid.StringMatching(`[ab./-]{1,6}#k`).Draw(t, "vault"),
+			"secret://kubernetes/" + one + "/" + rapid.StringMatching(`[ab./-]{1,6}`).Draw(t, "kubernetes"),
 			"secret://file/" + one + "/" + rapid.StringMatching(`[ab./-]{1,6}`).Draw(t, "path"),
 		}
 		for _, ref := range refs {
