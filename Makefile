@@ -63,7 +63,7 @@ dev: build ## A whole platform on this machine: API, worker, Temporal, Web UI
 
 .PHONY: test
 test: build ## Every test, with the real programs; a skipped one is a failure
-	tools/build temporal provider-local oapi-codegen $(ENGINES) $(PLATFORM) crossplane-v1
+	tools/build temporal provider-local oapi-codegen $(ENGINES) $(PLATFORM) crossplane-v1 moto
 	go vet ./...
 	go test -json $(TESTFLAGS) ./... | go run ./internal/house/cmd/house tally
 
