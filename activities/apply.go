@@ -50,12 +50,13 @@ func (s *Steps) apply(
 	}
 	commit.Claims = claims
 	commit.Changed = !preview.Empty()
-	commit.Counts = orchestrator.CountChanges(preview.Changes)
-	if commit.ChangeDigest, err = canonical.Digest(preview.Changes); err != nil {
+	shown := j.mask.changes(preview.Changes)
+	commit.Counts = orchestrator.CountChanges(shown)
+	if commit.ChangeDigest, err = canonical.Digest(shown); err != nil {
 		return commit, contract.StepResult{}, err
 	}
 	if status == orchestrator.NodeReady {
-		if err := s.approved(ctx, j, preview.Changes, commit.ChangeDigest); err != nil {
+		if err := s.approved(ctx, j, shown, commit.ChangeDigest); err != nil {
 			commit.Changed = false
 			return commit, contract.StepResult{}, err
 		}
@@ -127,6 +128,7 @@ func overTime(ctx context.Context, name string, err error) error {
 // prepare renders a node's inputs with the live outputs of what it depends on.
 func (s *Steps) prepare(ctx context.Context, j *job) (engine.Request, []registry.OutputValue, error) {
 	req, err := s.request(ctx, j.node, j.deployment.Scope, j.environment, j.log)
+	j.mask.request(req)
 	if err != nil {
 		return req, nil, err
 	}
@@ -140,9 +142,12 @@ func (s *Steps) prepare(ctx context.Context, j *job) (engine.Request, []registry
 	for _, in := range j.node.Inputs {
 		// What an output is now counts, not what it was when the graph was made.
 		in.Sensitive = sensitive(in) || live.sensitive(in.Value)
-		v, err := resolve(in, live.lookup, s.secret(ctx, j.deployment.Team))
+		v, err := resolve(in, live.lookup, j.mask.secrets(s.secret(ctx, j.deployment.Team)))
 		if err != nil {
 			return req, nil, err
+		}
+		if in.Sensitive {
+			j.mask.learn(v)
 		}
 		value := registry.OutputValue{Name: in.Name, Type: string(in.Type), Value: v, Sensitive: in.Sensitive}
 		give(&req, value)

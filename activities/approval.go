@@ -120,7 +120,7 @@ func (s *Steps) destruction(ctx context.Context, j *job) (changes []orchestrator
 	}
 	req.Destroy = true
 	preview, err := s.Engine.Preview(ctx, req)
-	return preview.Changes, err
+	return j.mask.changes(preview.Changes), err
 }
 
 // covered says in what a change goes beyond the approved ones; empty when it

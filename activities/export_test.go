@@ -49,7 +49,7 @@ type Log struct{ *logWriter }
 
 // NewLog returns one for a node.
 func NewLog(ctx context.Context, r *registry.Registry, deployment, node string) Log {
-	return Log{newLogWriter(ctx, r, "worker:tiny", deployment, node, 1)}
+	return Log{newLogWriter(ctx, r, "worker:tiny", deployment, node, 1, newMask())}
 }
 
 // Close stores what is left.

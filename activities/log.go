@@ -29,6 +29,8 @@ type logWriter struct {
 	attempt    int32
 	ctx        context.Context //nolint:containedctx // lives as long as one step
 
+	mask *mask
+
 	mu      sync.Mutex
 	pending bytes.Buffer
 	errs    error
@@ -37,10 +39,10 @@ type logWriter struct {
 }
 
 func newLogWriter(
-	ctx context.Context, r *registry.Registry, p store.Principal, deployment, node string, attempt int32,
+	ctx context.Context, r *registry.Registry, p store.Principal, deployment, node string, attempt int32, m *mask,
 ) *logWriter {
 	w := &logWriter{
-		registry: r, principal: p, deployment: deployment, node: node, attempt: attempt,
+		registry: r, principal: p, deployment: deployment, node: node, attempt: attempt, mask: m,
 		ctx: context.WithoutCancel(ctx), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go w.flushing()
@@ -87,7 +89,7 @@ func (w *logWriter) flush(all bool) {
 		if n == 0 {
 			return
 		}
-		chunk := registry.LogChunk{Node: w.node, Attempt: w.attempt, Text: string(bytes.ToValidUTF8(w.pending.Next(n), []byte("�")))}
+		chunk := registry.LogChunk{Node: w.node, Attempt: w.attempt, Text: w.mask.text(string(bytes.ToValidUTF8(w.pending.Next(n), []byte("�"))))}
 		if err := w.registry.AppendLog(w.ctx, w.principal, w.deployment, chunk); err != nil {
 			w.errs = errors.Join(w.errs, err)
 			return

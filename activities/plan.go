@@ -28,18 +28,19 @@ func (s *Steps) PlanNode(ctx context.Context, in contract.PlanNodeInput) (contra
 	if err != nil {
 		return contract.PlanNodeResult{}, toTemporal(err)
 	}
-	preview, err := s.preview(ctx, plan.Scope, node, in)
+	hidden := newMask()
+	preview, err := s.preview(ctx, plan.Scope, node, in, hidden)
 	if ctx.Err() != nil {
 		return contract.PlanNodeResult{}, ctx.Err()
 	}
 	np := orchestrator.NodePlan{
 		Node: in.Node, Engine: node.Engine, Definition: node.Definition, Version: node.Version,
 		Remove: in.Remove, Retain: in.Remove && node.DeletionPolicy == catalog.RetainPolicy,
-		Changes: preview.Changes,
+		Changes: hidden.changes(preview.Changes),
 	}
 	var res contract.PlanNodeResult
 	if err != nil {
-		ne := nodeError(err)
+		ne := hidden.nodeError(err)
 		if ne.Retryable {
 			return res, stepFailure(err, *ne, 1)
 		}
@@ -91,7 +92,7 @@ func changing(n composer.Node, p engine.Preview, recorded map[string]string) []s
 }
 
 func (s *Steps) preview(
-	ctx context.Context, scope orchestrator.Scope, node composer.Node, in contract.PlanNodeInput,
+	ctx context.Context, scope orchestrator.Scope, node composer.Node, in contract.PlanNodeInput, hidden *mask,
 ) (engine.Preview, error) {
 	if in.Remove && node.DeletionPolicy == catalog.RetainPolicy {
 		return engine.Preview{}, nil
@@ -101,6 +102,7 @@ func (s *Steps) preview(
 		return engine.Preview{}, err
 	}
 	req, err := s.request(ctx, node, scope, environment, discard{})
+	hidden.request(req)
 	if err != nil {
 		return engine.Preview{}, err
 	}
@@ -116,8 +118,9 @@ func (s *Steps) preview(
 	if in.Remove {
 		err = s.recordedInputs(ctx, head, &req)
 	} else {
-		err = s.plannedInputs(ctx, scope, node, in.Plan, &req)
+		err = s.plannedInputs(ctx, scope, node, in.Plan, &req, hidden)
 	}
+	hidden.request(req)
 	if err != nil {
 		return engine.Preview{}, err
 	}
@@ -131,7 +134,7 @@ func (s *Steps) preview(
 // plannedInputs renders what can be known before the deployment: not the
 // outputs that the previews of the nodes before this one say will change.
 func (s *Steps) plannedInputs(
-	ctx context.Context, scope orchestrator.Scope, node composer.Node, plan string, req *engine.Request,
+	ctx context.Context, scope orchestrator.Scope, node composer.Node, plan string, req *engine.Request, hidden *mask,
 ) error {
 	live := s.liveOutputs(ctx, scope)
 	unknown, err := s.unknownTo(ctx, plan, node)
@@ -150,7 +153,7 @@ func (s *Steps) plannedInputs(
 			req.Unknown[in.Name] = "known after " + firstUnknown(in.Value, known)
 			continue
 		}
-		v, err := resolve(in, live.lookup, s.secret(ctx, scope.Team))
+		v, err := resolve(in, live.lookup, hidden.secrets(s.secret(ctx, scope.Team)))
 		if err != nil {
 			return err
 		}

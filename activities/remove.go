@@ -97,6 +97,7 @@ func (j *job) untried() bool {
 // recorded then, since what they came from may be gone by now.
 func (s *Steps) last(ctx context.Context, j *job) (engine.Request, error) {
 	req, err := s.request(ctx, j.node, j.deployment.Scope, j.environment, j.log)
+	j.mask.request(req)
 	if err != nil {
 		return req, err
 	}
@@ -114,5 +115,6 @@ func (s *Steps) last(ctx context.Context, j *job) (engine.Request, error) {
 	for _, in := range inputs {
 		give(&req, in)
 	}
+	j.mask.request(req)
 	return req, nil
 }

@@ -72,6 +72,7 @@ type job struct {
 	node        composer.Node
 	attempt     registry.Attempt
 	log         *logWriter
+	mask        *mask
 	// stateRef of what this attempt has adopted, for a head that fails.
 	stateRef string
 }
@@ -147,9 +148,10 @@ func (s *Steps) open(ctx context.Context, in contract.StepInput) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	hidden := newMask()
 	return &job{
-		in: in, deployment: d, environment: environment, node: node, attempt: attempt,
-		log: newLogWriter(ctx, s.Registry, store.Principal(principal(s.Engine)), in.Deployment, in.Node, run.Attempt),
+		in: in, deployment: d, environment: environment, node: node, attempt: attempt, mask: hidden,
+		log: newLogWriter(ctx, s.Registry, store.Principal(principal(s.Engine)), in.Deployment, in.Node, run.Attempt, hidden),
 	}, nil
 }
 
@@ -182,7 +184,7 @@ func (s *Steps) act(ctx context.Context, j *job) (registry.Commit, contract.Step
 
 // fail records a step that did not succeed and turns its error into Temporal's.
 func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) error {
-	ne := nodeError(err)
+	ne := j.mask.nodeError(err)
 	if ne.Class == contract.ErrorNotApproved {
 		return s.pause(ctx, j, c.ChangeDigest, *ne, err)
 	}
@@ -304,7 +306,7 @@ func (s *Steps) request(ctx context.Context, node composer.Node, scope orchestra
 	req := engine.Request{
 		Address: address(scope, node.ID), Node: node.ID,
 		Implementation: node.Implementation,
-		Inputs:         map[string]any{}, Unknown: map[string]string{}, Sensitive: map[string]bool{},
+		Inputs:         map[string]any{}, Unknown: map[string]string{}, Sensitive: map[string]bool{}, Settings: map[string]bool{},
 		Backend: s.backend(env.Spec.StateOf(node.Engine)), Env: map[string]string{}, Log: log,
 	}
 	if err := s.reach(ctx, &req, scope, env); err != nil {
@@ -319,6 +321,9 @@ func (s *Steps) request(ctx context.Context, node composer.Node, scope orchestra
 			return req, &inputError{fmt.Errorf("credential %s of environment %s: %w", name, env.Metadata.Name, err)}
 		}
 		req.Env[name] = value
+	}
+	for name, value := range env.Spec.Variables {
+		req.Env[name], req.Settings[name] = value, true
 	}
 	if node.BundleDigest == "" {
 		return req, nil

@@ -56,6 +56,9 @@ type EnvironmentSpec struct {
 	// name → reference to a secret of the platform
 	// ("secret://env/NESTOR_CREDENTIAL_NAME", "secret://file/_platform/path").
 	Credentials map[string]string `json:"credentials,omitempty"`
+	// Variables are set there, too: plain settings, which are shown wherever a
+	// program repeats them.
+	Variables map[string]string `json:"variables,omitempty"`
 	// Approvals that a deployment needs beyond its principal's own.
 	Approvals Approvals `json:"approvals,omitempty"`
 	// After names the environment that comes before this one in the pipeline;

@@ -100,6 +100,7 @@ func (c environmentCheck) run() {
 	c.clusters()
 	c.states()
 	c.credentials()
+	c.variables()
 	c.shared()
 	c.bounds()
 }
@@ -140,8 +141,31 @@ func (c environmentCheck) engines() {
 	}
 }
 
+// maxVariable bounds the value of a variable, in bytes.
+const maxVariable = 4 << 10
+
+// variableName is what a variable of a program may be called.
+func variableName() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`) }
+
+func (c environmentCheck) variables() {
+	for _, name := range slices.Sorted(maps.Keys(c.e.Spec.Variables)) {
+		at, value := manifest.Member("spec.variables", name), c.e.Spec.Variables[name]
+		_, twice := c.e.Spec.Credentials[name]
+		switch {
+		case !variableName().MatchString(name):
+			c.report(at, fmt.Sprintf("%q is no name of an environment variable", name), "use letters, digits and _")
+		case twice:
+			c.report(at, fmt.Sprintf("%q is among the credentials already", name), "remove one of them")
+		case strings.HasPrefix(value, secretref.Scheme):
+			c.report(at, "a variable is shown in clear, and this is a reference to a secret", "move it to spec.credentials")
+		case len(value) > maxVariable || strings.ContainsRune(value, 0):
+			c.report(at, fmt.Sprintf("the value is longer than %d bytes, or holds a zero byte", maxVariable), "")
+		}
+	}
+}
+
 func (c environmentCheck) credentials() {
-	variable := regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	variable := variableName()
 	for _, name := range slices.Sorted(maps.Keys(c.e.Spec.Credentials)) {
 		at := manifest.Member("spec.credentials", name)
 		if !variable.MatchString(name) {

@@ -90,6 +90,9 @@ type Request struct {
 	// Env is added to the (otherwise minimal) environment of the program:
 	// credentials and settings, already resolved.
 	Env map[string]string
+	// Settings names those variables of Env that are no secrets. The others are
+	// hidden from what is said and shown.
+	Settings map[string]bool
 	// Destroy asks Preview for a destruction.
 	Destroy bool
 	// Plan asks Preview for information alone, beside whatever else is at work

@@ -48,7 +48,7 @@ func newCommand(b Build, s Streams) *cobra.Command {
 	}
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.AddCommand(newServe(b, s), &cobra.Command{
+	root.AddCommand(newServe(b, s), newKeys(s), &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,

@@ -12,7 +12,7 @@ import (
 // workflows, and tells the id of the key. The purpose separates them from what
 // the keys are used for elsewhere: Decrypt needs the same.
 func (k *Keyset) Encrypt(plaintext []byte, purpose string) (ciphertext []byte, keyID string, err error) {
-	current := k.loaded()
+	current := k.primary()
 	ciphertext, err = current.aead.Encrypt(plaintext, []byte(purpose))
 	if err != nil {
 		return nil, "", fmt.Errorf("encrypt for %q: %w", purpose, err)

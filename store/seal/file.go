@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -35,13 +36,14 @@ func LoadOrCreateKeyset(path string) (*Keyset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keyset %q: %w", path, err)
 	}
-	return &Keyset{path: path, current: current}, nil
+	return &Keyset{path: path, current: current, checked: time.Now()}, nil
 }
 
 // RotateKeyset adds a new key to the keyset file at path, with which values are
 // sealed from then on; what the older keys sealed stays readable. Processes
-// that have the keyset loaded keep sealing with the key they know until they
-// meet a value of the new one.
+// that have the keyset loaded begin to seal with the new key within half a
+// minute, and read what it sealed at once. Values sealed before get the new key
+// when they are next written.
 func RotateKeyset(path string) error {
 	if err := rotate(path); err != nil {
 		return fmt.Errorf("rotate keyset %q: %w", path, err)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
@@ -24,6 +25,7 @@ type Keyset struct {
 
 	mu      sync.RWMutex
 	current loaded
+	checked time.Time // when the file was last looked at
 }
 
 // loaded is a keyset file as it was read.
@@ -38,7 +40,7 @@ func (k *Keyset) Seal(ctx context.Context, plaintext []byte, associated string) 
 	if err := ctx.Err(); err != nil {
 		return "", fmt.Errorf("seal value of %q: %w", associated, err)
 	}
-	ciphertext, err := k.loaded().aead.Encrypt(plaintext, binding(associated))
+	ciphertext, err := k.primary().aead.Encrypt(plaintext, binding(associated))
 	if err != nil {
 		return "", fmt.Errorf("seal value of %q: %w", associated, err)
 	}
@@ -77,6 +79,29 @@ func (k *Keyset) loaded() loaded {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	return k.current
+}
+
+// lookAgain is how long a rotation by another process may stay unnoticed by one
+// that only seals.
+const lookAgain = 30 * time.Second
+
+// primary is what to seal with. It reads the file again now and then; where that
+// fails, the keys that are known still seal, and what opens will complain.
+func (k *Keyset) primary() loaded {
+	k.mu.Lock()
+	due := time.Since(k.checked) >= lookAgain
+	if due {
+		k.checked = time.Now()
+	}
+	known := k.current
+	k.mu.Unlock()
+	if !due {
+		return known
+	}
+	if _, err := k.reload(); err != nil {
+		return known
+	}
+	return k.loaded()
 }
 
 // reload reads the file and tells whether it has changed.

@@ -3,6 +3,7 @@
 package kube
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/redact"
 	"github.com/HatiCode/nestor/internal/expand"
 )
 
@@ -40,8 +42,10 @@ func NewMask(req engine.Request) *Mask {
 	for name := range req.Sensitive {
 		m.collect(req.Inputs[name], minSecret)
 	}
-	for _, value := range req.Env {
-		m.collect(value, minCredential)
+	for name, value := range req.Env {
+		if !req.Settings[name] {
+			m.collect(value, minCredential)
+		}
 	}
 	m.build()
 	return m
@@ -134,21 +138,22 @@ func numerals(number any) []string {
 }
 
 func (m *Mask) build() {
-	// Longest first: one secret may begin with another.
-	slices.SortFunc(m.secrets, func(a, b string) int {
-		if len(a) != len(b) {
-			return len(b) - len(a)
-		}
-		return strings.Compare(a, b)
-	})
-	var pairs []string
+	var texts []string
 	for _, s := range m.secrets {
-		pairs = append(pairs, s, Masked)
+		texts = append(texts, redact.Forms(s)...)
 		for line := range strings.SplitSeq(s, "\n") {
 			if line != s && len(line) >= minCredential {
-				pairs = append(pairs, line, Masked)
+				texts = append(texts, line)
 			}
 		}
+	}
+	// Longest first: one secret may begin with another.
+	slices.SortFunc(texts, func(a, b string) int {
+		return cmp.Or(len(b)-len(a), strings.Compare(a, b))
+	})
+	pairs := make([]string, 0, 2*len(texts))
+	for _, text := range texts {
+		pairs = append(pairs, text, Masked)
 	}
 	m.replacer = strings.NewReplacer(pairs...)
 }

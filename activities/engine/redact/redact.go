@@ -21,6 +21,8 @@ import (
 const (
 	minSecret     = 4
 	minCredential = 12
+	// minEncoded is the shortest secret whose encoded forms are hidden, too.
+	minEncoded = 6
 )
 
 // Redactor hides texts. It is not safe for concurrent use while it learns.
@@ -29,7 +31,8 @@ type Redactor struct {
 	replacer *strings.Replacer
 }
 
-// New hides a request's sensitive inputs, its credentials, and more secrets.
+// New hides a request's sensitive inputs, its credentials, and more secrets, as
+// they are and in the forms that quoting and encoding give them.
 func New(req engine.Request, more ...string) *Redactor {
 	r := &Redactor{}
 	for _, secret := range more {
@@ -38,8 +41,10 @@ func New(req engine.Request, more ...string) *Redactor {
 	for name := range req.Sensitive {
 		r.collect(req.Inputs[name], minSecret)
 	}
-	for _, value := range req.Env {
-		r.collect(value, minCredential)
+	for name, value := range req.Env {
+		if !req.Settings[name] {
+			r.collect(value, minCredential)
+		}
 	}
 	r.build()
 	return r
@@ -72,16 +77,21 @@ func (r *Redactor) collect(value any, least int) {
 }
 
 func (r *Redactor) build() {
-	// Longest first: one secret may begin with another.
-	slices.SortFunc(r.secrets, func(a, b string) int { return len(b) - len(a) })
-	var pairs []string
+	var texts []string
 	for _, s := range r.secrets {
-		pairs = append(pairs, s, catalog.Masked)
+		texts = append(texts, Forms(s)...)
 		for line := range strings.SplitSeq(s, "\n") {
-			if line != s && len(line) >= minCredential {
-				pairs = append(pairs, line, catalog.Masked)
+			if line = strings.TrimSpace(line); line != s && len(line) >= minCredential {
+				texts = append(texts, line)
 			}
 		}
+	}
+	// Longest first: a form may begin with another, and of two that do the
+	// replacer takes the one that it was given first.
+	slices.SortStableFunc(texts, func(a, b string) int { return len(b) - len(a) })
+	pairs := make([]string, 0, 2*len(texts))
+	for _, text := range texts {
+		pairs = append(pairs, text, catalog.Masked)
 	}
 	r.replacer = strings.NewReplacer(pairs...)
 }
