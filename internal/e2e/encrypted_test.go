@@ -169,6 +169,19 @@ func decodeAll(t *testing.T, url string, history *historypb.History) string {
 	return all.String()
 }
 
+// decodedText is a history with the data of its payloads as text.
+func decodedText(history *historypb.History) string {
+	payloads := &commonpb.Payloads{}
+	for _, event := range history.GetEvents() {
+		collect(event.ProtoReflect(), payloads)
+	}
+	all := history.String()
+	for _, p := range payloads.GetPayloads() {
+		all += "\n" + string(p.GetData())
+	}
+	return all
+}
+
 // collect finds every payload inside a message.
 func collect(m protoreflect.Message, into *commonpb.Payloads) {
 	if p, ok := m.Interface().(*commonpb.Payload); ok {

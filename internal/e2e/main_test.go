@@ -15,8 +15,11 @@ func TestMain(m *testing.M) {
 	if supervise.Main() {
 		return
 	}
-	// The one secret that compositions of these tests refer to.
+	// The secrets that compositions of these tests refer to.
 	if err := os.Setenv("NESTOR_SECRET_ALPHA__CANARY", canary); err != nil {
+		panic(err)
+	}
+	if err := os.Setenv("NESTOR_SECRET_ALPHA__LINES", canaryLines); err != nil {
 		panic(err)
 	}
 	os.Exit(m.Run())

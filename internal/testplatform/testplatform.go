@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os/exec"
@@ -141,7 +142,10 @@ type Platform struct {
 	*records.Records
 	Temporal client.Client
 	Config   workers.Config
-	tb       testing.TB
+	// WorkerLog, where it is set before StartWorker, gets what workers of this
+	// process log, at every level.
+	WorkerLog io.Writer
+	tb        testing.TB
 }
 
 // New opens a data directory and connects to a namespace, without workers.
@@ -207,6 +211,9 @@ func (p *Platform) StartWorker() (stop func()) {
 
 // logger shows what a worker complains about in the test's own log.
 func (p *Platform) logger() *slog.Logger {
+	if p.WorkerLog != nil {
+		return slog.New(slog.NewJSONHandler(p.WorkerLog, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	return slog.New(slog.NewTextHandler(p.tb.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 

@@ -66,8 +66,8 @@ resource "terraform_data" "second" {
   depends_on = [terraform_data.entry]
 
   provisioner "local-exec" {
-    environment = { SECRET = nonsensitive(var.secret) }
-    command     = "echo \"broken half way, with $SECRET\" >&2; exit 1"
+    environment = { SECRET = nonsensitive(var.secret), ENCODED = nonsensitive(base64encode(var.secret)), ESCAPED = nonsensitive(urlencode(var.secret)) }
+    command     = "echo \"broken half way, with $SECRET and $ENCODED and $ESCAPED\" >&2; exit 1"
   }
 }
 
