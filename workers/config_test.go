@@ -18,7 +18,7 @@ func defaults() workers.Config {
 	return workers.Config{
 		DataDir: "data", TemporalAddress: "127.0.0.1:7233", TemporalNamespace: "default",
 		Roles:        []string{workers.RoleControl, workers.RoleTerraform},
-		LogRetention: 720 * time.Hour, Grace: time.Minute, LeaseTTL: 15 * time.Second,
+		LogRetention: 720 * time.Hour, Grace: time.Minute, LeaseTTL: 15 * time.Second, PayloadEncryption: true,
 	}
 }
 
@@ -49,6 +49,10 @@ func TestFromEnv(t *testing.T) {
 			want:   func(c *workers.Config) { c.Roles = []string{workers.RoleTerraform, workers.RoleControl} },
 			reason: "spaces, holes and repetitions do no harm",
 		},
+		"keys": {
+			env:  map[string]string{"NESTOR_KEYSET": "keys.json", "NESTOR_PAYLOAD_ENCRYPTION": "off"},
+			want: func(c *workers.Config) { c.Keyset, c.PayloadEncryption = "keys.json", false }, reason: "Temporal may be trusted with payloads",
+		},
 		"logs for ever": {
 			env: map[string]string{"NESTOR_LOG_RETENTION": "0"}, want: func(c *workers.Config) { c.LogRetention = 0 },
 			reason: "0 keeps them",
@@ -67,7 +71,7 @@ func TestFromEnv(t *testing.T) {
 			}
 			want := defaults()
 			tc.want(&want)
-			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(workers.Config{}, "Admission")); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(workers.Config{}, "Admission", "Secrets")); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}
 		})

@@ -3,6 +3,12 @@
 package redact_test
 
 import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/url"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/HatiCode/nestor/activities/engine"
@@ -31,5 +37,33 @@ func TestText(t *testing.T) {
 		if got := r.Holds(map[string]any{"a": []any{c.text}}); got != (c.text != c.want) {
 			t.Errorf("%s: Holds says %t", name, got)
 		}
+	}
+}
+
+// TestForms: a secret is found in the forms that programs give it.
+func TestForms(t *testing.T) {
+	t.Parallel()
+	const secret = "p&ss/w\"rd?\nline two of it+\n"
+	r := redact.New(engine.Request{
+		Inputs: map[string]any{"key": secret}, Sensitive: map[string]bool{"key": true},
+		Env:      map[string]string{"ENDPOINT": "http://127.0.0.1:9000", "TOKEN": "a-long-credential"},
+		Settings: map[string]bool{"ENDPOINT": true},
+	})
+	quoted, err := json.Marshal(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, form := range map[string]string{
+		"plain": secret, "trimmed": strings.TrimSpace(secret), "JSON": string(quoted[1 : len(quoted)-1]), "Go": strings.Trim(strconv.Quote(secret), `"`),
+		"query": url.QueryEscape(secret), "path": url.PathEscape(secret), "hex": hex.EncodeToString([]byte(secret)),
+		"base64": base64.StdEncoding.EncodeToString([]byte(secret)), "raw URL base64": base64.RawURLEncoding.EncodeToString([]byte(secret)),
+		"other line ends": strings.ReplaceAll(secret, "\n", "\r\n"), "one line": "line two of it+", "credential": "YS1sb25nLWNyZWRlbnRpYWw=",
+	} {
+		if got := r.Text("before " + form + " after"); got != "before (sensitive) after" {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+	if got := r.Text("dial http://127.0.0.1:9000: refused"); got != "dial http://127.0.0.1:9000: refused" {
+		t.Errorf("a plain setting is hidden: %q", got)
 	}
 }
