@@ -14,9 +14,9 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 
+	"github.com/HatiCode/nestor/internal/temporalclient"
 	"github.com/HatiCode/nestor/workers"
 	"github.com/HatiCode/nestor/workers/rollout"
 )
@@ -76,11 +76,11 @@ func runRollout(ctx context.Context, command rolloutCommand, args []string, gete
 		return fmt.Errorf("%w; see nestor-worker help", err)
 	}
 	address, namespace := workers.TemporalFromEnv(getenv)
-	temporal, err := client.DialContext(ctx, client.Options{
-		HostPort: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	temporal, err := temporalclient.Dial(ctx, temporalclient.Options{
+		Address: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
 	})
 	if err != nil {
-		return fmt.Errorf("temporal at %s: %w", address, err)
+		return err
 	}
 	defer temporal.Close()
 	o.rollout = rollout.New(temporal, namespace, versioning.Deployment)
