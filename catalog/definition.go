@@ -71,6 +71,9 @@ type Implementation struct {
 	// Settings are for the engine alone; see HelmSettings, PulumiSettings and
 	// CrossplaneSettings.
 	Settings map[string]any `json:"settings,omitempty"`
+	// Snapshot says how the content of what this engine made is saved before a
+	// change; see SnapshotStep. Class SnapshotFirst needs one.
+	Snapshot *SnapshotStep `json:"snapshot,omitempty"`
 }
 
 // Type of a field's value.
@@ -112,9 +115,18 @@ type RollbackClass string
 
 // The rollback classes.
 const (
-	Revertible  RollbackClass = "revertible"
+	Revertible RollbackClass = "revertible"
+	// SnapshotFirst is Revertible with a snapshot before each change: what was
+	// replaced comes back with its content.
+	SnapshotFirst RollbackClass = "snapshot-first"
+	// ForwardOnly changes stay.
 	ForwardOnly RollbackClass = "forward-only"
 )
+
+// RollbackClasses lists them all.
+func RollbackClasses() []RollbackClass {
+	return []RollbackClass{Revertible, SnapshotFirst, ForwardOnly}
+}
 
 // DeletionPolicy says what happens to a resource whose node goes away.
 type DeletionPolicy string

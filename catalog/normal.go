@@ -24,6 +24,14 @@ func (d Definition) Normalize() Definition {
 			if i.Settings != nil {
 				i.Settings, _ = plain(i.Settings).(map[string]any)
 			}
+			if i.Snapshot != nil {
+				step := *i.Snapshot
+				step.Outputs = NormalizeFields(step.Outputs)
+				if step.Settings != nil {
+					step.Settings, _ = plain(step.Settings).(map[string]any)
+				}
+				i.Snapshot = &step
+			}
 			implementations[engine] = i
 		}
 		d.Spec.Implementations = implementations

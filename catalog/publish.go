@@ -143,14 +143,18 @@ func checkFiles(d Definition, b bundle.Bundle) error {
 	var problems manifest.Problems
 	var modules []string
 	for _, engine := range slices.Sorted(maps.Keys(d.Spec.Implementations)) {
-		module := d.Spec.Implementations[engine].Module
-		if module == "" {
-			continue
-		}
-		modules = append(modules, module)
-		if !b.HasDir(module) {
+		at := manifest.Member("spec.implementations", engine)
+		for _, module := range d.Spec.Implementations[engine].Modules() {
+			modules = append(modules, module)
+			if b.HasDir(module) {
+				continue
+			}
+			field := at + ".module"
+			if module != d.Spec.Implementations[engine].Module {
+				field = at + ".snapshot.module"
+			}
 			problems = append(problems, manifest.Problem{
-				Field:   manifest.Member("spec.implementations", engine) + ".module",
+				Field:   field,
 				Message: fmt.Sprintf("the files of module %s were not sent with the definition", quote(module)),
 				Hint:    "publish with \"nestor catalog push\" from the definition's directory",
 			})

@@ -66,12 +66,21 @@ func validate(d Definition, report Report) {
 	CheckOutputFields("spec.outputs", d.Spec.Outputs, report)
 	for _, engine := range slices.Sorted(maps.Keys(d.Spec.Implementations)) {
 		checkImplementation(report, d, engine)
+		checkSnapshot(report, d, engine)
 	}
-	checkOneOf(report, "spec.rollback", string(d.Spec.Rollback), string(Revertible), string(ForwardOnly))
+	checkOneOf(report, "spec.rollback", string(d.Spec.Rollback), classNames()...)
 	checkOneOf(report, "spec.deletionPolicy", string(d.Spec.DeletionPolicy), string(DeletePolicy), string(RetainPolicy))
 	checkTimeout(report, "spec.timeouts.apply", d.Spec.Timeouts.Apply)
 	checkTimeout(report, "spec.timeouts.destroy", d.Spec.Timeouts.Destroy)
 	checkSize(report, d)
+}
+
+func classNames() []string {
+	var names []string
+	for _, class := range RollbackClasses() {
+		names = append(names, string(class))
+	}
+	return names
 }
 
 // maxDefinition leaves room in a store's document for what a published version

@@ -81,6 +81,8 @@ type Resource struct {
 	// provider's definition of that type: "mysql" or "mysql@range".
 	ResourceType string         `json:"resourceType,omitempty"`
 	Config       map[string]any `json:"config,omitempty"` // strings are templates
+	// Rollback, where it is set, is the node's class instead of its definition's.
+	Rollback catalog.RollbackClass `json:"rollback,omitempty"`
 }
 
 // Output is a value the composition gives to whoever uses it.
@@ -101,7 +103,8 @@ type Override struct {
 
 // ResourceOverride changes one resource in one environment.
 type ResourceOverride struct {
-	CatalogRef   string         `json:"catalogRef,omitempty"`
-	ResourceType string         `json:"resourceType,omitempty"`
-	Config       map[string]any `json:"config,omitempty"` // merged over the resource's, key by key
+	CatalogRef   string                `json:"catalogRef,omitempty"`
+	ResourceType string                `json:"resourceType,omitempty"`
+	Config       map[string]any        `json:"config,omitempty"` // merged over the resource's, key by key
+	Rollback     catalog.RollbackClass `json:"rollback,omitempty"`
 }

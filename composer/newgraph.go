@@ -272,7 +272,7 @@ func (b *graphBuilder) render(i *instance, n *plannedNode, needs []string) Node 
 		ID: n.id, Definition: n.binding.Definition, Version: n.binding.Version,
 		DefinitionDigest: n.binding.Digest, BundleDigest: n.binding.BundleDigest, Provider: d.Spec.Provider,
 		Outputs:       slices.SortedFunc(slices.Values(d.Spec.Outputs), func(x, y catalog.Field) int { return cmp.Compare(x.Name, y.Name) }),
-		RollbackClass: cmp.Or(d.Spec.Rollback, catalog.Revertible), DeletionPolicy: cmp.Or(d.Spec.DeletionPolicy, catalog.DeletePolicy),
+		RollbackClass: b.rollbackClass(i, n), DeletionPolicy: cmp.Or(d.Spec.DeletionPolicy, catalog.DeletePolicy),
 		Timeouts: d.Spec.Timeouts, File: i.claim.File, Line: i.claim.Line,
 	}
 	if !b.dry {
@@ -305,6 +305,18 @@ func (b *graphBuilder) render(i *instance, n *plannedNode, needs []string) Node 
 	}
 	node.InputDigest = digest
 	return node
+}
+
+// rollbackClass is the environment's for the resource, or the resource's, or
+// the definition's. Only where the definition says how can there be a snapshot.
+func (b *graphBuilder) rollbackClass(i *instance, n *plannedNode) catalog.RollbackClass {
+	declared := cmp.Or(n.definition.Spec.Rollback, catalog.Revertible)
+	class := cmp.Or(i.override.Resources[n.resource.Name].Rollback, n.resource.Rollback, declared)
+	if class == catalog.SnapshotFirst && declared != catalog.SnapshotFirst {
+		b.report(i.claim, n.id, fmt.Sprintf("its rollback is %s, and %s says nowhere how a snapshot is taken", class, n.definition.Ref()),
+			"choose another class, or a definition that is "+string(class))
+	}
+	return class
 }
 
 // outputs renders what an instance gives.

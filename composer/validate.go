@@ -43,6 +43,7 @@ func validate(c Composition, report catalog.Report) {
 		at := manifest.Index("spec.resources", i)
 		v.checkTarget(at, r.CatalogRef, r.ResourceType, true)
 		v.checkConfig(at+".config", r.Name, r.Config)
+		v.checkRollback(at, r.Rollback)
 	}
 	v.checkOutputs()
 	for _, name := range sortedKeys(c.Spec.Environments) {
@@ -234,7 +235,21 @@ func (v *validator) checkOverride(name string, o Override) {
 		}
 		v.checkTarget(path, o.Resources[resource].CatalogRef, o.Resources[resource].ResourceType, false)
 		v.checkConfig(path+".config", resource, o.Resources[resource].Config)
+		v.checkRollback(path, o.Resources[resource].Rollback)
 	}
+}
+
+// checkRollback checks a node's own class. Whether its definition has a
+// snapshot is seen when the release binds it.
+func (v *validator) checkRollback(at string, class catalog.RollbackClass) {
+	if class == "" || slices.Contains(catalog.RollbackClasses(), class) {
+		return
+	}
+	var names []string
+	for _, known := range catalog.RollbackClasses() {
+		names = append(names, string(known))
+	}
+	v.report(at+".rollback", fmt.Sprintf("%q is no rollback class", clip(string(class))), hint(string(class), names, ""))
 }
 
 // checkEdges checks the dependencies, and that neither they nor the references

@@ -163,8 +163,10 @@ type Residue struct {
 	Node    string `json:"node"`
 	Engine  string `json:"engine"`
 	Address string `json:"address"`
-	Reason  string `json:"reason"`
-	Action  string `json:"action"` // what a person can do about it
+	// Resource inside of the node that the engine named, where it named one.
+	Resource string `json:"resource,omitempty"`
+	Reason   string `json:"reason"`
+	Action   string `json:"action"` // what a person can do about it
 }
 
 // Promotion is the record the API writes before it signals the application's

@@ -64,13 +64,55 @@ type NodeHead struct {
 	LastDeployment string `json:"lastDeployment"`
 	// Fence grows by one with each attempt to act; a write by an older fence
 	// is refused.
-	Fence     int64      `json:"fence"`
-	Serial    int64      `json:"serial,omitempty"`
-	Lineage   string     `json:"lineage,omitempty"`
+	Fence   int64  `json:"fence"`
+	Serial  int64  `json:"serial,omitempty"`
+	Lineage string `json:"lineage,omitempty"`
+	// Snapshots that were taken of it and are still there, oldest first.
+	Snapshots []Snapshot `json:"snapshots,omitempty"`
 	Status    NodeStatus `json:"status"`
 	Error     *NodeError `json:"error,omitempty"`
 	UpdatedAt time.Time  `json:"updatedAt"`
 }
+
+// Snapshot is what was saved of a node before a deployment changed it. Its
+// inputs and outputs are documents of their own (see registry).
+type Snapshot struct {
+	Deployment string `json:"deployment"` // that it was taken for
+	// Address of the snapshot's own state; Backend, Definition and GraphDigest
+	// say what made it, and so how it is destroyed.
+	Address     string    `json:"address"`
+	Backend     Backend   `json:"backend"`
+	GraphDigest string    `json:"graphDigest"`
+	Taken       bool      `json:"taken,omitempty"` // its engine has succeeded
+	Time        time.Time `json:"time"`
+	// Error of its destruction, while that has not succeeded.
+	Error string `json:"error,omitempty"`
+}
+
+// Compensation is the way back from a change, as it was known before the
+// change.
+type Compensation struct {
+	Action CompensationAction `json:"action"`
+	// Class is the node's rollback class: catalog.RollbackClass.
+	Class string `json:"class"`
+	// Graph to restore.
+	Graph string `json:"graph,omitempty"`
+	// Snapshot is the address of the one that gives back what a replaced
+	// resource held.
+	Snapshot string `json:"snapshot,omitempty"`
+	// InputsDigest covers what the node was given before, as it may be shown.
+	InputsDigest string `json:"inputsDigest,omitempty"`
+}
+
+// CompensationAction is what a rollback does about a change.
+type CompensationAction string
+
+// The actions of a compensation.
+const (
+	CompensateRestore CompensationAction = "restore" // make it again as the graph before says
+	CompensateDestroy CompensationAction = "destroy" // nothing was there before
+	CompensateNone    CompensationAction = "none"    // the change stays, and is named
+)
 
 // NodeError is why a step failed.
 type NodeError struct {
@@ -92,6 +134,7 @@ const (
 	StepDestroy StepAction = "destroy" // destroy what this deployment created, or everything
 	StepAdopt   StepAction = "adopt"   // take over what exists already, and change nothing of it
 	StepForget  StepAction = "forget"  // rollback: let go again what this deployment adopted
+	StepPrune   StepAction = "prune"   // destroy the snapshots that earlier deployments took
 )
 
 // NodeRun is one attempt of one step, written before the engine acts.
@@ -108,14 +151,17 @@ type NodeRun struct {
 	BeforeRef    string `json:"beforeRef,omitempty"` // graph digest the node was on before
 	Created      bool   `json:"created,omitempty"`   // there was no head before
 	// Failures of this action in this deployment so far.
-	Failures   int        `json:"failures,omitempty"`
-	Status     NodeStatus `json:"status"`
-	Changed    bool       `json:"changed"`            // the engine was asked to change something, in any attempt
-	Replaced   bool       `json:"replaced,omitempty"` // a resource was replaced, in any attempt
-	Counts     Counts     `json:"counts"`
-	Error      *NodeError `json:"error,omitempty"`
-	StartedAt  time.Time  `json:"startedAt"`
-	FinishedAt time.Time  `json:"finishedAt,omitzero"`
+	Failures int        `json:"failures,omitempty"`
+	Status   NodeStatus `json:"status"`
+	Changed  bool       `json:"changed"`            // the engine was asked to change something, in any attempt
+	Replaced bool       `json:"replaced,omitempty"` // a resource was replaced, in any attempt
+	// Compensation of what this deployment has asked an engine for, recorded
+	// before it was asked; nil where it was asked for no change.
+	Compensation *Compensation `json:"compensation,omitempty"`
+	Counts       Counts        `json:"counts"`
+	Error        *NodeError    `json:"error,omitempty"`
+	StartedAt    time.Time     `json:"startedAt"`
+	FinishedAt   time.Time     `json:"finishedAt,omitzero"`
 }
 
 // Lease says which process may act: dead is only who is provably dead.

@@ -50,7 +50,8 @@ func (d *deployment) perform(ctx workflow.Context, step walk.Step) walk.Outcome 
 		if err == nil {
 			return walk.Outcome{
 				Verdict: walk.Succeeded, Changed: res.Changed, Exists: res.Exists,
-				Created: res.Created, Replaced: res.Replaced,
+				Created: res.Created, Replaced: res.Replaced, Snapshotted: res.Snapshotted,
+				Untouched: res.Untouched, Differs: res.Differs,
 			}
 		}
 		digest, notApproved := unapproved(err)

@@ -94,9 +94,7 @@ func twice(items []item) manifest.Problems {
 func modules(d catalog.Definition) []string {
 	var dirs []string
 	for _, implementation := range d.Spec.Implementations {
-		if implementation.Module != "" {
-			dirs = append(dirs, implementation.Module)
-		}
+		dirs = append(dirs, implementation.Modules()...)
 	}
 	slices.Sort(dirs)
 	return slices.Compact(dirs)

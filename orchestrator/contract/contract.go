@@ -313,6 +313,15 @@ type StepResult struct {
 	// Replaced says that a resource was replaced, so a revert cannot bring the
 	// old one back.
 	Replaced bool `json:"replaced,omitempty"`
+	// Snapshotted says that what the resource held was saved before the change,
+	// and of a restore, that it was given back.
+	Snapshotted bool `json:"snapshotted,omitempty"`
+	// Untouched answers an observe: it is proven that nothing came of what the
+	// deployment asked for.
+	Untouched bool `json:"untouched,omitempty"`
+	// Differs, of a restore that succeeded: the node is as its graph says, but
+	// what it gets from others is not what it was.
+	Differs bool `json:"differs,omitempty"`
 }
 
 // DefaultStepTimeout bounds one attempt of a step whose definition names no

@@ -8,7 +8,8 @@ import (
 
 func (w *Walk) completeApply(id string, out Outcome) {
 	t := w.touched[id]
-	t.verdict, t.changed, t.created, t.replaced = out.Verdict, out.Changed, out.Created, out.Replaced
+	t.verdict, t.changed, t.created = out.Verdict, out.Changed, out.Created
+	t.replaced, t.snapshotted = out.Replaced, out.Snapshotted
 	if out.Verdict == Succeeded {
 		if out.Changed {
 			w.changed++
@@ -91,7 +92,9 @@ func (w *Walk) completeObserve(id string, out Outcome) {
 	t := w.touched[id]
 	if out.Verdict == Succeeded {
 		t.observed, t.exists, t.created = true, out.Exists, out.Created
-		t.replaced = t.replaced || out.Replaced
+		t.replaced = (t.replaced || out.Replaced) && !out.Untouched
+		t.snapshotted = t.snapshotted || out.Snapshotted
+		t.changed = t.changed && !out.Untouched
 		w.order.done(id)
 		return
 	}
@@ -142,7 +145,7 @@ func (w *Walk) keptAsNew(id string, t *touch) bool {
 		w.leave(id, "its definition is forward-only: the change stays", "check that it fits the previous release, or deploy forward")
 		return true
 	}
-	if t.replaced {
+	if t.replaced && !t.snapshotted {
 		w.leave(id, "a resource was replaced: what it held before is gone", "restore its content from a backup, or deploy forward")
 		return true
 	}
@@ -151,9 +154,15 @@ func (w *Walk) keptAsNew(id string, t *touch) bool {
 
 func (w *Walk) completeRestore(id string, out Outcome) {
 	if out.Verdict == Succeeded {
-		w.touched[id].restored = true
-		if out.Replaced {
+		t := w.touched[id]
+		t.restored = true
+		switch {
+		case out.Replaced && !out.Snapshotted:
 			w.leave(id, "taking it back replaced a resource: what it held before is gone", "restore its content from a backup")
+		case t.replaced && !out.Snapshotted:
+			w.leave(id, "a resource was replaced, and taking it back made none anew that its snapshot could fill", "restore its content from the snapshot by hand")
+		case out.Differs:
+			w.leave(id, "it is as its previous graph says, but what it gets from others, which were not taken back, is not what it was", "take them back by hand and apply the previous release again, or deploy forward")
 		}
 		w.order.done(id)
 		return

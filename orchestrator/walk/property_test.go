@@ -24,12 +24,17 @@ type world struct {
 	created          map[string]bool   // by this walk
 	replaced         map[string]bool   // what the node held before is gone
 	same             map[string]bool   // its old and new forms do not differ
+	saved            map[string]bool   // what the node held before is in a snapshot
+	// proof of what a node is like, by the last step that was about it: nil is
+	// for what no step has seen.
+	proof map[string]string
 }
 
 func newWorld(t *rapid.T, target, previous []walk.Node) *world {
 	w := &world{
 		t: t, target: map[string]walk.Node{}, previous: map[string]walk.Node{},
 		form: map[string]string{}, began: map[string]string{}, created: map[string]bool{}, replaced: map[string]bool{}, same: map[string]bool{},
+		saved: map[string]bool{}, proof: map[string]string{},
 	}
 	for _, n := range target {
 		w.target[n.ID] = n
@@ -55,13 +60,22 @@ func (w *world) perform(step walk.Step, verdict walk.Verdict) walk.Outcome {
 		w.apply(step.Node, verdict, &out)
 	case orchestrator.StepObserve:
 		_, out.Exists = w.form[step.Node]
-		out.Created, out.Replaced = w.created[step.Node], w.replaced[step.Node]
-	case orchestrator.StepRestore:
-		if w.previous[step.Node].Partial {
-			w.t.Fatalf("%s was never whole, and is taken back to that", step.Node)
+		out.Created, out.Replaced, out.Snapshotted = w.created[step.Node], w.replaced[step.Node], w.saved[step.Node]
+		if began, was := w.began[step.Node]; was && w.form[step.Node] == began && !w.replaced[step.Node] {
+			out.Untouched = rapid.Bool().Draw(w.t, "untouched is seen")
 		}
-		if verdict == walk.Succeeded {
-			w.form[step.Node] = "old"
+		switch {
+		case verdict == walk.Succeeded && !out.Exists:
+			w.proof[step.Node] = "gone"
+		case verdict == walk.Succeeded && out.Untouched:
+			w.proof[step.Node] = "untouched"
+		}
+	case orchestrator.StepRestore:
+		w.restore(step.Node, verdict, &out)
+	case orchestrator.StepPrune:
+		w.wantTarget()
+		if !w.saved[step.Node] {
+			w.t.Fatalf("%s is pruned, and no snapshot of it was taken", step.Node)
 		}
 	case orchestrator.StepRemove, orchestrator.StepDestroy:
 		w.refuseInUse(step)
@@ -70,11 +84,33 @@ func (w *world) perform(step walk.Step, verdict walk.Verdict) walk.Outcome {
 		}
 		if verdict == walk.Succeeded {
 			delete(w.form, step.Node)
+			w.proof[step.Node] = "gone"
 		}
 	default:
 		w.t.Fatalf("%s is no step of a deployment like this", step.Action)
 	}
 	return out
+}
+
+// restore takes a node back. What it held comes back too where it was saved and
+// is made anew.
+func (w *world) restore(id string, verdict walk.Verdict, out *walk.Outcome) {
+	if w.previous[id].Partial {
+		w.t.Fatalf("%s was never whole, and is taken back to that", id)
+	}
+	if w.replaced[id] && !w.saved[id] {
+		w.t.Fatalf("%s was replaced and not saved, and is taken back", id)
+	}
+	if verdict != walk.Succeeded {
+		return
+	}
+	w.form[id], w.proof[id] = "old", "restored"
+	if w.replaced[id] && rapid.IntRange(0, 3).Draw(w.t, "made anew") > 0 {
+		out.Snapshotted, w.replaced[id] = true, false
+	}
+	if rapid.IntRange(0, 9).Draw(w.t, "differs") == 0 {
+		out.Differs, w.form[id] = true, "older" // than what it was: not as before
+	}
 }
 
 func (w *world) apply(id string, verdict walk.Verdict, out *walk.Outcome) {
@@ -86,7 +122,7 @@ func (w *world) apply(id string, verdict walk.Verdict, out *walk.Outcome) {
 	before, there := w.form[id]
 	if there && verdict == walk.Succeeded && before != "new" && rapid.IntRange(0, 3).Draw(w.t, "no change") == 0 {
 		out.Changed = false
-		w.form[id], w.same[id] = "new", true
+		w.form[id], w.same[id], w.proof[id] = "new", true, "unchanged"
 		return
 	}
 	// A step that does not succeed may have changed something or not.
@@ -95,9 +131,11 @@ func (w *world) apply(id string, verdict walk.Verdict, out *walk.Outcome) {
 	}
 	w.form[id] = "new"
 	w.created[id] = !there
-	w.replaced[id] = there && rapid.IntRange(0, 5).Draw(w.t, "replaced") == 0
+	w.replaced[id] = there && rapid.IntRange(0, 3).Draw(w.t, "replaced") == 0
+	w.saved[id] = there && rapid.IntRange(0, 2).Draw(w.t, "saved") == 0
+	w.proof[id] = ""
 	if verdict == walk.Succeeded {
-		out.Created, out.Replaced = w.created[id], w.replaced[id]
+		out.Created, out.Replaced, out.Snapshotted = w.created[id], w.replaced[id], w.saved[id]
 	}
 }
 
@@ -230,6 +268,7 @@ func (w *world) checkEnd(res walk.Result, opts walk.Options) {
 		w.wantTarget()
 	case res.Status == orchestrator.StatusRolledBack:
 		w.wantBefore(nil)
+		w.wantProven(res)
 	case rollback && len(w.removed()) == 0 && !w.complete():
 		w.wantBefore(named)
 	case !rollback:
@@ -256,6 +295,24 @@ func (w *world) wantBefore(named map[string]bool) {
 		if !same && !named[id] {
 			w.t.Fatalf("%s was %q, is %q (replaced: %v), and is not named; named are %v",
 				id, w.began[id], w.form[id], w.replaced[id], named)
+		}
+	}
+}
+
+// wantProven: a deployment that says it was rolled back has seen each node that
+// it touched as it was before; it does not infer it.
+func (w *world) wantProven(res walk.Result) {
+	for id := range w.target {
+		if slices.Contains(res.Skipped, id) {
+			continue
+		}
+		before, had := w.previous[id]
+		proof := w.proof[id]
+		switch {
+		case had && !before.Partial && proof != "restored":
+			w.t.Fatalf("rolled back, and %s was not seen to be back but %q", id, proof)
+		case proof == "" || proof == "gone" && w.began[id] != "":
+			w.t.Fatalf("rolled back, and %s, which began as %q, is proven to be %q", id, w.began[id], proof)
 		}
 	}
 }

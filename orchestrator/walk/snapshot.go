@@ -19,8 +19,12 @@ const (
 	maxMessages = 32 << 10
 )
 
-// snapshotVersion is the first byte of every snapshot.
-const snapshotVersion = 1
+// The first byte of every snapshot is its version. Version 1, which is still
+// read, has flags of one byte; in version 2 they are an unsigned varint.
+const (
+	snapshotVersion1 = 1
+	snapshotVersion  = 2
+)
 
 // record is one entry of the journal: an outcome, or a cancellation.
 type record struct {
@@ -40,20 +44,23 @@ const (
 	flagReplaced
 	flagMessage
 	flagCreated
+	flagSnapshotted // from here on, version 2
+	flagUntouched
+	flagDiffers
 )
 
 // letter of a phase in a snapshot; it is part of the format.
 func (p Phase) letter() byte {
 	return map[Phase]byte{
 		PhaseApply: 'a', PhaseRemove: 'r', PhaseObserve: 'o', PhaseRestore: 's', PhaseDestroy: 'd',
-		PhaseAdopt: 't', PhaseForget: 'f',
+		PhaseAdopt: 't', PhaseForget: 'f', PhasePrune: 'p',
 	}[p]
 }
 
 func phaseOf(letter byte) (Phase, bool) {
 	p, ok := map[byte]Phase{
 		'a': PhaseApply, 'r': PhaseRemove, 'o': PhaseObserve, 's': PhaseRestore, 'd': PhaseDestroy,
-		't': PhaseAdopt, 'f': PhaseForget,
+		't': PhaseAdopt, 'f': PhaseForget, 'p': PhasePrune,
 	}[letter]
 	return p, ok
 }
@@ -69,7 +76,8 @@ func (w *Walk) Snapshot() ([]byte, error) {
 	room := maxMessages
 	for _, r := range w.journal {
 		if r.cancel {
-			out = append(out, flagCancel, r.phase.letter())
+			out = binary.AppendUvarint(out, flagCancel)
+			out = append(out, r.phase.letter())
 			continue
 		}
 		node, found := slices.BinarySearch(w.ids, r.step.Node)
@@ -78,7 +86,8 @@ func (w *Walk) Snapshot() ([]byte, error) {
 		}
 		r.outcome.Message = r.outcome.Message[:min(len(r.outcome.Message), maxMessage, room)]
 		room -= len(r.outcome.Message)
-		out = append(out, r.outcome.flags(), r.phase.letter())
+		out = binary.AppendUvarint(out, r.outcome.flags())
+		out = append(out, r.phase.letter())
 		out = binary.AppendUvarint(out, uint64(node)) //nolint:gosec // an index is not negative
 		if r.outcome.Message != "" {
 			out = binary.AppendUvarint(out, uint64(len(r.outcome.Message)))
@@ -94,12 +103,19 @@ func Resume(target, previous []Node, opts Options, snapshot []byte) (*Walk, erro
 	if err != nil {
 		return nil, err
 	}
-	if len(snapshot) == 0 || snapshot[0] != snapshotVersion {
+	if len(snapshot) == 0 || snapshot[0] != snapshotVersion && snapshot[0] != snapshotVersion1 {
 		return nil, errors.New("walk: a snapshot of another version")
+	}
+	readFlags := binary.ReadUvarint
+	if snapshot[0] == snapshotVersion1 {
+		readFlags = func(in io.ByteReader) (uint64, error) {
+			flags, err := in.ReadByte()
+			return uint64(flags), err
+		}
 	}
 	in := bytes.NewReader(snapshot[1:])
 	for in.Len() > 0 {
-		r, err := readRecord(in, w.ids)
+		r, err := readRecord(in, readFlags, w.ids)
 		if err != nil {
 			return nil, fmt.Errorf("walk: snapshot: %w", err)
 		}
@@ -134,9 +150,9 @@ func (w *Walk) replay(r record) error {
 	return nil
 }
 
-func (o Outcome) flags() byte {
-	var f byte
-	set := func(on bool, flag byte) {
+func (o Outcome) flags() uint64 {
+	var f uint64
+	set := func(on bool, flag uint64) {
 		if on {
 			f |= flag
 		}
@@ -148,11 +164,14 @@ func (o Outcome) flags() byte {
 	set(o.Replaced, flagReplaced)
 	set(o.Message != "", flagMessage)
 	set(o.Created, flagCreated)
+	set(o.Snapshotted, flagSnapshotted)
+	set(o.Untouched, flagUntouched)
+	set(o.Differs, flagDiffers)
 	return f
 }
 
-func readRecord(in *bytes.Reader, ids []string) (record, error) {
-	flags, err := in.ReadByte()
+func readRecord(in *bytes.Reader, readFlags func(io.ByteReader) (uint64, error), ids []string) (record, error) {
+	flags, err := readFlags(in)
 	if err != nil {
 		return record{}, err
 	}
@@ -176,10 +195,13 @@ func readRecord(in *bytes.Reader, ids []string) (record, error) {
 	}
 	r := record{phase: phase, step: Step{Node: ids[node]}}
 	r.outcome = Outcome{
-		Changed:  flags&flagChanged != 0,
-		Exists:   flags&flagExists != 0,
-		Replaced: flags&flagReplaced != 0,
-		Created:  flags&flagCreated != 0,
+		Changed:     flags&flagChanged != 0,
+		Exists:      flags&flagExists != 0,
+		Replaced:    flags&flagReplaced != 0,
+		Created:     flags&flagCreated != 0,
+		Snapshotted: flags&flagSnapshotted != 0,
+		Untouched:   flags&flagUntouched != 0,
+		Differs:     flags&flagDiffers != 0,
 	}
 	switch {
 	case flags&flagFailed != 0:

@@ -11,6 +11,8 @@
 //	         dependency is done, smallest id first
 //	remove   nodes of the previous graph that the target no longer has,
 //	         dependents first. The commit point: nothing is undone after it
+//	prune    nodes that a snapshot was taken of: those of earlier deployments
+//	         have had their time
 //
 // and, when a node failed for good or the deployment was canceled under
 // OnFailureRollback:
@@ -70,6 +72,7 @@ const (
 	PhaseDestroy Phase = "destroy"
 	PhaseAdopt   Phase = "adopt"
 	PhaseForget  Phase = "forget"
+	PhasePrune   Phase = "prune"
 	PhaseDone    Phase = "done"
 )
 
@@ -97,6 +100,15 @@ type Outcome struct {
 	Created bool
 	// Replaced: a resource was replaced, so that what was is gone.
 	Replaced bool
+	// Snapshotted: what the node held was saved before the change; of a restore,
+	// it was given back.
+	Snapshotted bool
+	// Untouched, of an observe: it is proven that the apply step has changed
+	// nothing.
+	Untouched bool
+	// Differs, of a restore that succeeded: it is as the previous graph says, but
+	// gets something from others that is not as it was.
+	Differs bool
 	// Message says why it did not succeed.
 	Message string
 }
@@ -153,18 +165,20 @@ type Walk struct {
 	failures []Failure
 	left     map[string]Left
 	changed  int
+	pruned   bool // the phase prune was come to
 	journal  []record
 }
 
 // touch is what is known of a node that this deployment acted on.
 type touch struct {
-	verdict  Verdict
-	changed  bool
-	created  bool
-	replaced bool
-	observed bool
-	exists   bool // until observed otherwise
-	restored bool
+	verdict     Verdict
+	changed     bool
+	created     bool
+	replaced    bool
+	snapshotted bool
+	observed    bool
+	exists      bool // until observed otherwise
+	restored    bool
 }
 
 // back says that the node is as it was before the deployment.
@@ -259,7 +273,7 @@ func (w *Walk) Complete(step Step, out Outcome) error {
 func (w *Walk) complete(step Step, out Outcome) {
 	delete(w.running, step)
 	w.journal = append(w.journal, record{phase: w.phase, step: step, outcome: out})
-	if out.Verdict != Succeeded {
+	if out.Verdict != Succeeded && step.Action != orchestrator.StepPrune {
 		w.failures = append(w.failures, Failure{Node: step.Node, Action: step.Action, Message: out.Message})
 	}
 	switch step.Action {
@@ -277,6 +291,8 @@ func (w *Walk) complete(step Step, out Outcome) {
 		w.completeAdopt(step.Node, out)
 	case orchestrator.StepForget:
 		w.completeForget(step.Node, out)
+	case orchestrator.StepPrune:
+		w.completePrune(step.Node, out)
 	}
 }
 
@@ -311,6 +327,7 @@ func (w *Walk) step(id string) Step {
 		PhaseDestroy: orchestrator.StepDestroy,
 		PhaseAdopt:   orchestrator.StepAdopt,
 		PhaseForget:  orchestrator.StepForget,
+		PhasePrune:   orchestrator.StepPrune,
 	}
 	return Step{
 		Action:   actions[w.phase],
@@ -332,6 +349,9 @@ func (w *Walk) nextPhase() {
 		w.afterApply()
 	case PhaseRemove:
 		w.leaveUnremoved()
+		w.enterPrune()
+	case PhasePrune:
+		w.leaveUnpruned()
 		w.phase = PhaseDone
 	case PhaseObserve:
 		w.enterRestore()
@@ -389,9 +409,9 @@ func (w *Walk) status() orchestrator.Status {
 	switch {
 	case w.canceled:
 		return orchestrator.StatusCanceled
-	case len(w.failures) == 0 && len(w.left) == 0:
+	case len(w.failures) == 0 && (len(w.left) == 0 || w.pruned):
 		return orchestrator.StatusSucceeded
-	case w.opts.Kind != orchestrator.KindDestroy && w.compensated() && len(w.left) == 0:
+	case w.opts.Kind != orchestrator.KindDestroy && w.compensated() && len(w.left) == 0 && w.proven():
 		return orchestrator.StatusRolledBack
 	default:
 		return orchestrator.StatusFailed
@@ -402,4 +422,20 @@ func (w *Walk) status() orchestrator.Status {
 // failed under OnFailureRollback, and no removal had begun.
 func (w *Walk) compensated() bool {
 	return w.opts.OnFailure == orchestrator.OnFailureRollback && len(w.removed) == 0
+}
+
+// proven says that every node that was touched is known to be as it was: its
+// restoration succeeded, or it was read back as gone, or the engine had found
+// nothing to change. With nothing left this holds; it is asked nevertheless, so
+// that no slip elsewhere can end in a claim that nobody has checked.
+func (w *Walk) proven() bool {
+	for id, t := range w.touched {
+		before, had := w.previous.nodes[id]
+		switch {
+		case t.restored:
+		case had && !before.Partial, t.changed && (had || t.exists), t.created && t.exists:
+			return false
+		}
+	}
+	return true
 }

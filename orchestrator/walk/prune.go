@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package walk
+
+// enterPrune begins the destruction of earlier snapshots, once everything else
+// has succeeded. What this deployment has taken stays, until a later one takes
+// another.
+func (w *Walk) enterPrune() {
+	w.phase = PhasePrune
+	var ids []string
+	if !w.canceled && len(w.failures) == 0 && len(w.left) == 0 {
+		w.pruned = true
+		for _, id := range w.target.ids {
+			if t, touched := w.touched[id]; touched && t.snapshotted {
+				ids = append(ids, id)
+			}
+		}
+	}
+	w.order = newOrder(ids, func(string) []string { return nil })
+}
+
+// completePrune names an earlier snapshot that is still there. The deployment
+// has done what it was asked for all the same: that is no failure of it.
+func (w *Walk) completePrune(id string, out Outcome) {
+	if out.Verdict == Succeeded {
+		w.order.done(id)
+		return
+	}
+	w.order.fail(id)
+	w.leave(id, "an earlier snapshot of it could not be destroyed: "+out.Message, pruneAction)
+}
+
+// leaveUnpruned names what a cancel kept from being pruned.
+func (w *Walk) leaveUnpruned() {
+	for id, ok := w.order.next(); ok; id, ok = w.order.next() {
+		w.leave(id, "the deployment was canceled before an earlier snapshot of it was destroyed", pruneAction)
+	}
+}
+
+const pruneAction = "the next deployment that takes a snapshot tries again; or destroy it by hand"
