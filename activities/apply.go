@@ -31,15 +31,19 @@ func (s *Steps) apply(
 	defer func() { err = overTime(ctx, s.Engine.Name(), err) }()
 	req, inputs, err := s.prepare(ctx, j)
 	if err != nil {
-		return commit, contract.StepResult{}, err
+		return commit, res, err
 	}
 	created, err := s.lookFirst(ctx, j, req)
 	if err != nil {
-		return commit, contract.StepResult{}, err
+		return commit, res, err
 	}
 	preview, err := s.Engine.Preview(ctx, req)
 	if err != nil {
-		return commit, contract.StepResult{}, err
+		return commit, res, err
+	}
+	filled, preview, refilled, err := s.refill(ctx, j, req, preview)
+	if err != nil {
+		return commit, res, err
 	}
 	if err := s.sameState(ctx, j, preview.State); err != nil {
 		return commit, contract.StepResult{}, err
@@ -53,43 +57,84 @@ func (s *Steps) apply(
 	shown := j.mask.changes(preview.Changes)
 	commit.Counts = orchestrator.CountChanges(shown)
 	if commit.ChangeDigest, err = canonical.Digest(shown); err != nil {
-		return commit, contract.StepResult{}, err
-	}
-	if status == orchestrator.NodeReady {
-		if err := s.approved(ctx, j, shown, commit.ChangeDigest); err != nil {
-			commit.Changed = false
-			return commit, contract.StepResult{}, err
-		}
+		return commit, res, err
 	}
 	if commit.Changed {
-		intent := registry.Intent{
+		if err := s.ready(ctx, j, shown, registry.Intent{
 			Created: created, Counts: commit.Counts, ChangeDigest: commit.ChangeDigest,
-			Graph: j.in.GraphDigest, Inputs: inputs, Claims: claims,
-		}
-		if err := s.Registry.Intend(ctx, &j.attempt, intent); err != nil {
-			return commit, contract.StepResult{}, err
+			Graph: j.in.GraphDigest, Inputs: inputs, Claims: claims, Refilled: refilled,
+		}); err != nil {
+			commit.Changed = j.attempt.Intended == j.in.GraphDigest
+			return commit, res, err
 		}
 	}
-	result, err := s.Engine.Apply(ctx, req, preview)
+	result, err := s.Engine.Apply(ctx, filled, preview)
 	if err != nil {
-		return commit, contract.StepResult{}, err
+		return commit, res, err
 	}
+	if commit.Changed && status == orchestrator.NodeReverted {
+		if err := s.proveBack(ctx, req); err != nil {
+			return commit, res, err
+		}
+	}
+	if err := s.settle(ctx, j, &commit, inputs, result); err != nil {
+		return commit, res, err
+	}
+	run := j.attempt.Run
+	res = contract.StepResult{
+		Status: status, Created: run.Created,
+		Changed:     commit.Changed || run.Changed,
+		Replaced:    commit.Counts.Replace > 0 || run.Replaced,
+		Snapshotted: j.snapshotted(),
+	}
+	res.Differs, err = j.differs(inputs, res.Changed)
+	return commit, res, err
+}
+
+// ready clears the way for a change: it was approved, what it would lose is
+// saved, and the intent is recorded with the way back.
+func (s *Steps) ready(ctx context.Context, j *job, changes []orchestrator.Change, intent registry.Intent) error {
+	if j.in.Action == orchestrator.StepApply {
+		if err := s.approved(ctx, j, changes, intent.ChangeDigest); err != nil {
+			return err
+		}
+	}
+	saved, err := s.saveFirst(ctx, j, changes)
+	if err != nil {
+		return err
+	}
+	if intent.Compensation, err = s.compensation(ctx, j, intent.Created, intent.Counts, saved); err != nil {
+		return err
+	}
+	return s.Registry.Intend(ctx, &j.attempt, intent)
+}
+
+// snapshotted says that the content was saved before the change, or that a
+// restoration gave it back.
+func (j *job) snapshotted() bool {
+	run := j.attempt.Run
+	if j.in.Action == orchestrator.StepRestore {
+		return run.Refilled
+	}
+	return run.Compensation != nil && run.Compensation.Snapshot != ""
+}
+
+// settle takes what an engine has made into the node's head.
+func (s *Steps) settle(
+	ctx context.Context, j *job, commit *registry.Commit, inputs []registry.OutputValue, result engine.Result,
+) error {
 	outputs, err := outputValues(j.node, result.Outputs)
 	if err != nil {
-		return commit, contract.StepResult{}, &inputError{err}
+		return &inputError{err}
 	}
 	version, err := s.Engine.Version(ctx)
 	if err != nil {
-		return commit, contract.StepResult{}, err
+		return err
 	}
 	head := s.headNow(j, version)
 	head.Serial, head.Lineage = result.Serial, result.Lineage
 	commit.Head, commit.Inputs, commit.Outputs = &head, inputs, outputs
-	return commit, contract.StepResult{
-		Status: status, Created: j.attempt.Run.Created,
-		Changed:  commit.Changed || j.attempt.Run.Changed,
-		Replaced: commit.Counts.Replace > 0 || j.attempt.Run.Replaced,
-	}, nil
+	return nil
 }
 
 // lookFirst observes a node that no engine was asked for yet, to know whether
@@ -113,6 +158,9 @@ func withTimeout(ctx context.Context, d catalog.Duration) (context.Context, cont
 	return context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the timeout of %s is over", timeout))
 }
 
+// errOverTime is in the chain of what overTime returns.
+var errOverTime = errors.New("out of time")
+
 // overTime tells a step that ran out of its definition's time from one that was
 // asked to stop: to its engine both are a context that ended.
 func overTime(ctx context.Context, name string, err error) error {
@@ -120,7 +168,7 @@ func overTime(ctx context.Context, name string, err error) error {
 		return err
 	}
 	return &engine.Error{
-		Class: engine.Rejected, Engine: name, Err: err,
+		Class: engine.Rejected, Engine: name, Err: errors.Join(errOverTime, err),
 		Message: context.Cause(ctx).Error() + "; raise timeouts in the definition if it needs longer",
 	}
 }
@@ -275,16 +323,21 @@ func names[V any](outputs map[string]V) string {
 
 // outputValues checks what an engine gave against what the definition declares.
 func outputValues(n composer.Node, given map[string]any) ([]registry.OutputValue, error) {
-	values := make([]registry.OutputValue, 0, len(n.Outputs))
-	for _, declared := range n.Outputs {
+	return declaredValues("the definition "+n.Definition+"@"+n.Version, n.Outputs, given)
+}
+
+// declaredValues is outputValues for fields that somebody declares.
+func declaredValues(who string, fields []catalog.Field, given map[string]any) ([]registry.OutputValue, error) {
+	values := make([]registry.OutputValue, 0, len(fields))
+	for _, declared := range fields {
 		raw, there := given[declared.Name]
 		if !there {
-			return nil, fmt.Errorf("the definition %s@%s declares output %s, which the engine did not give; it gave %s",
-				n.Definition, n.Version, declared.Name, names(given))
+			return nil, fmt.Errorf("%s declares output %s, which the engine did not give; it gave %s",
+				who, declared.Name, names(given))
 		}
 		v, err := catalog.Coerce(declared, raw)
 		if err != nil {
-			return nil, fmt.Errorf("output of %s@%s: %w", n.Definition, n.Version, err)
+			return nil, fmt.Errorf("output of %s: %w", strings.TrimPrefix(who, "the definition "), err)
 		}
 		values = append(values, registry.OutputValue{
 			Name: declared.Name, Type: string(declared.Type), Value: v, Sensitive: declared.Sensitive,

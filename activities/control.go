@@ -154,35 +154,42 @@ func (c *Control) FinishDeployment(ctx context.Context, in contract.FinishInput)
 	if err != nil {
 		return toTemporal(err)
 	}
-	for i, left := range in.Residue {
-		if in.Residue[i].Engine, in.Residue[i].Address, err = c.locate(ctx, scope, in.Deployment, left.Node); err != nil {
+	for i := range in.Residue {
+		if err := c.locate(ctx, scope, in.Deployment, &in.Residue[i]); err != nil {
 			return toTemporal(err)
 		}
 	}
 	return toTemporal(c.Registry.Finish(ctx, in))
 }
 
-// locate finds a node's engine and address: in its head, or, where it has none
-// any more, in the graph of the deployment.
-func (c *Control) locate(
-	ctx context.Context, scope orchestrator.Scope, deployment, node string,
-) (engine, at string, err error) {
-	head, err := c.Registry.Head(ctx, scope, node)
-	if err == nil || !errors.Is(err, store.ErrNotFound) {
-		return head.Engine, head.Address, err
+// locate says where a node is that was left: by its head, with the resource
+// that its error names, or, where it has none any more, by the graph of the
+// deployment.
+func (c *Control) locate(ctx context.Context, scope orchestrator.Scope, deployment string, left *orchestrator.Residue) error {
+	head, err := c.Registry.Head(ctx, scope, left.Node)
+	if err == nil {
+		left.Engine, left.Address = head.Engine, head.Address
+		if head.Error != nil {
+			left.Resource = head.Error.Resource
+		}
+		return nil
 	}
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	left.Address = address(scope, left.Node)
 	d, err := c.Registry.GetDeployment(ctx, deployment)
 	if err != nil || d.GraphDigest == "" {
-		return "", address(scope, node), err
+		return err
 	}
 	graph, err := c.Graphs.Get(ctx, d.GraphDigest)
 	if err != nil {
-		return "", address(scope, node), err
+		return err
 	}
-	if described, found := graph.Node(node); found {
-		engine = described.Engine
+	if described, found := graph.Node(left.Node); found {
+		left.Engine = described.Engine
 	}
-	return engine, address(scope, node), nil
+	return nil
 }
 
 // DescribeRun looks at a Deployment workflow. One that ended without finishing

@@ -3,6 +3,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -92,8 +93,9 @@ type inputError struct{ err error }
 func (e *inputError) Error() string { return e.err.Error() }
 func (e *inputError) Unwrap() error { return e.err }
 
-// stepFailure is a step's error as Temporal sees it; failures counts this one.
-func stepFailure(err error, ne orchestrator.NodeError, failures int) error {
+// stepFailure is a step's error as Temporal sees it; failures counts this one,
+// and backoff is how long the first one waits.
+func stepFailure(err error, ne orchestrator.NodeError, failures int, backoff time.Duration) error {
 	var unapproved *notApprovedError
 	switch {
 	case errors.As(err, &unapproved):
@@ -106,7 +108,7 @@ func stepFailure(err error, ne orchestrator.NodeError, failures int) error {
 		return temporal.NewNonRetryableApplicationError(describe(ne), ne.Class, nil)
 	}
 	return temporal.NewApplicationErrorWithOptions(describe(ne), ne.Class, temporal.ApplicationErrorOptions{
-		NextRetryDelay: time.Second << (failures - 1),
+		NextRetryDelay: cmp.Or(backoff, time.Second) << (failures - 1),
 	})
 }
 

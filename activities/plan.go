@@ -42,7 +42,7 @@ func (s *Steps) PlanNode(ctx context.Context, in contract.PlanNodeInput) (contra
 	if err != nil {
 		ne := hidden.nodeError(err)
 		if ne.Retryable {
-			return res, stepFailure(err, *ne, 1)
+			return res, stepFailure(err, *ne, 1, s.Backoff)
 		}
 		np.Error = describe(*ne)
 		res.Error = np.Error

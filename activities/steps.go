@@ -47,6 +47,9 @@ type Steps struct {
 	StateDir string
 	// Beat is how often a running step says that it lives.
 	Beat time.Duration
+	// Backoff before a step that failed is tried again, doubled with each
+	// failure; zero means a second.
+	Backoff time.Duration
 	// Host and process that act, for the run's record.
 	Lease orchestrator.Lease
 	// Graphs that the steps are about.
@@ -177,6 +180,9 @@ func (s *Steps) act(ctx context.Context, j *job) (registry.Commit, contract.Step
 		return s.adopt(ctx, j)
 	case orchestrator.StepForget:
 		return s.forget(ctx, j)
+	case orchestrator.StepPrune:
+		commit, err := s.prune(ctx, j)
+		return commit, contract.StepResult{Status: orchestrator.NodeReady}, err
 	default:
 		return registry.Commit{}, contract.StepResult{}, &inputError{fmt.Errorf("step action %q is unknown", j.in.Action)}
 	}
@@ -185,6 +191,7 @@ func (s *Steps) act(ctx context.Context, j *job) (registry.Commit, contract.Step
 // fail records a step that did not succeed and turns its error into Temporal's.
 func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) error {
 	ne := j.mask.nodeError(err)
+	patient(j.in.Action, err, ne)
 	if ne.Class == contract.ErrorNotApproved {
 		return s.pause(ctx, j, c.ChangeDigest, *ne, err)
 	}
@@ -201,11 +208,15 @@ func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) 
 		failure = temporal.NewApplicationError(ne.Message, errorStopped)
 	} else {
 		j.attempt.Run.Failures++
-		failure = stepFailure(err, *ne, j.attempt.Run.Failures)
+		failure = stepFailure(err, *ne, j.attempt.Run.Failures, s.Backoff)
 	}
 	c.Error = ne
 	c.Retrying = ne.Retryable && j.attempt.Run.Failures < contract.StepFailures
-	if j.in.Action != orchestrator.StepObserve {
+	switch j.in.Action {
+	case orchestrator.StepObserve:
+	case orchestrator.StepPrune: // the node is as it should be; its head says what is left
+		c.Status = orchestrator.NodeReady
+	default:
 		head := s.headBefore(j)
 		head.Status, head.Error, head.StateRef = c.Status, ne, cmp.Or(j.stateRef, head.StateRef)
 		c.Head = &head
@@ -235,7 +246,7 @@ func (s *Steps) pause(ctx context.Context, j *job, digest string, ne orchestrato
 	if err := s.commit(ctx, j, c); err != nil {
 		return err
 	}
-	return stepFailure(err, ne, 1)
+	return stepFailure(err, ne, 1, s.Backoff)
 }
 
 // errorStopped is the type of the error with which a step leaves a worker that
@@ -274,6 +285,7 @@ func (s *Steps) headNow(j *job, version string) orchestrator.NodeHead {
 	if before := j.attempt.Head; before != nil {
 		head.Address, head.StateRef, head.Backend = before.Address, before.StateRef, before.Backend
 		head.InputsRef, head.OutputsRef, head.OutputsDigest = before.InputsRef, before.OutputsRef, before.OutputsDigest
+		head.Snapshots = before.Snapshots
 	}
 	return head
 }

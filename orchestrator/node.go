@@ -158,10 +158,13 @@ type NodeRun struct {
 	// Compensation of what this deployment has asked an engine for, recorded
 	// before it was asked; nil where it was asked for no change.
 	Compensation *Compensation `json:"compensation,omitempty"`
-	Counts       Counts        `json:"counts"`
-	Error        *NodeError    `json:"error,omitempty"`
-	StartedAt    time.Time     `json:"startedAt"`
-	FinishedAt   time.Time     `json:"finishedAt,omitzero"`
+	// Refilled says that a restoration gave back what a snapshot holds, in any
+	// attempt.
+	Refilled   bool       `json:"refilled,omitempty"`
+	Counts     Counts     `json:"counts"`
+	Error      *NodeError `json:"error,omitempty"`
+	StartedAt  time.Time  `json:"startedAt"`
+	FinishedAt time.Time  `json:"finishedAt,omitzero"`
 }
 
 // Lease says which process may act: dead is only who is provably dead.

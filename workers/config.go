@@ -56,6 +56,8 @@ type Config struct {
 	// LeaseTTL is how long the store may be out of reach before a step stops its
 	// engine; 0 means registry.LeaseTTL.
 	LeaseTTL time.Duration
+	// Backoff before a step that failed is tried again; see activities.Steps.
+	Backoff time.Duration
 }
 
 // Defaults of the configuration.

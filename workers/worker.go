@@ -220,6 +220,7 @@ func (b builder) steps(r role) (*activities.Steps, error) {
 		WorkDir:  filepath.Join(b.config.DataDir, "work"),
 		StateDir: filepath.Join(b.config.DataDir, "state"),
 		Beat:     beat,
+		Backoff:  b.config.Backoff,
 		Lease:    lease,
 		LeaseTTL: b.config.LeaseTTL,
 		Graphs:   b.graphs,

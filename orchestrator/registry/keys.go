@@ -26,6 +26,7 @@ import (
 //	claims/<engine>              <key>                       claimRecord
 //	heads/<scope>                <node>                      NodeHead
 //	values/<scope>               <node>/inputs | outputs     valuesRecord
+//	values/<scope>               <node>/snapshot/<n>/…       the same of a snapshot
 //	events/<deployment>          stream of Event
 //	logs/<deployment>            stream of LogChunk
 //	log-retention                <time>/<deployment>         indexRecord

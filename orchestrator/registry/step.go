@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -162,6 +163,13 @@ func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) err
 		return err
 	}
 	run.Created, run.Replaced, run.BeforeRef = earlier.Created, earlier.Replaced, earlier.BeforeRef
+	run.Compensation = earlier.Compensation
+	if run.Action == orchestrator.StepRestore && earlier.Action != run.Action {
+		run.Replaced = false // by the restoration
+	}
+	if run.Action == orchestrator.StepPrune { // what the deployment did to the node is still to be read here
+		run.Changed, run.Counts, run.ChangeDigest = earlier.Changed, earlier.Counts, earlier.ChangeDigest
+	}
 	if earlier.Action != run.Action {
 		return nil
 	}
@@ -170,7 +178,7 @@ func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) err
 	if earlier.Status == orchestrator.NodeRunning && earlier.Attempt > run.Attempt {
 		return fmt.Errorf("attempt %d is at work, this is attempt %d: %w", earlier.Attempt, run.Attempt, ErrFenced)
 	}
-	run.Failures = earlier.Failures
+	run.Failures, run.Refilled = earlier.Failures, earlier.Refilled
 	run.Changed = earlier.Changed || earlier.Status == orchestrator.NodeRunning && run.Action != orchestrator.StepObserve
 	return nil
 }
@@ -189,6 +197,10 @@ type Intent struct {
 	Inputs []OutputValue
 	// Claims that the node makes, beside those that it has.
 	Claims []orchestrator.Claim
+	// Compensation is the way back; nil leaves what the run says of it.
+	Compensation *orchestrator.Compensation
+	// Refilled says that a restoration gives back what a snapshot holds.
+	Refilled bool
 }
 
 // Intend records what an engine is about to do, before it does it. Whatever
@@ -204,6 +216,8 @@ func (r *Registry) intend(ctx context.Context, a *Attempt, in Intent) error {
 	run.Created = run.Created || in.Created
 	run.Replaced = run.Replaced || in.Counts.Replace > 0
 	run.Counts, run.ChangeDigest = in.Counts, in.ChangeDigest
+	run.Compensation = cmp.Or(in.Compensation, run.Compensation)
+	run.Refilled = run.Refilled || in.Refilled
 
 	var head orchestrator.NodeHead
 	if _, err := r.read(ctx, headKey(a.Scope, run.Node), "head of "+run.Node, &head); err != nil {
@@ -278,6 +292,11 @@ func (r *Registry) Commit(ctx context.Context, a Attempt, c Commit) error {
 	}
 	switch {
 	case c.DeleteHead:
+		if a.Head != nil {
+			for _, s := range a.Head.Snapshots {
+				b.deleteSnapshot(a.Scope, run.Node, s)
+			}
+		}
 		b.deleteHead(a.Scope, run.Node, a.Claims)
 	case c.Head != nil:
 		if err := r.commitHead(ctx, b, a, c); err != nil {
@@ -316,7 +335,7 @@ func (r *Registry) commitHead(ctx context.Context, b *batch, a Attempt, c Commit
 		}
 	}
 	if c.Outputs != nil {
-		digest, err := valuesDigest(c.Outputs)
+		digest, err := ValuesDigest(c.Outputs)
 		if err != nil {
 			return err
 		}

@@ -112,9 +112,9 @@ func (r *Registry) values(ctx context.Context, head orchestrator.NodeHead, which
 	return values, nil
 }
 
-// valuesDigest covers names, types and clear values; of sensitive values only
+// ValuesDigest covers names, types and clear values; of sensitive values only
 // that they are there.
-func valuesDigest(values []OutputValue) (string, error) {
+func ValuesDigest(values []OutputValue) (string, error) {
 	shown := make([]OutputValue, len(values))
 	for i, v := range values {
 		if v.Sensitive {

@@ -69,8 +69,12 @@ type Behaviour struct {
 	// Announce names an input that is set in a step of its own, after the
 	// creation and at each change, with a ledger line "set <name> <value>".
 	Announce string `json:"announce,omitempty"`
-	// Outputs maps an output to its value. In strings, "{id}", "{node}" and
-	// "{<input>}" are replaced. An output that is not listed is the input of its
+	// Content names the input that says what a resource holds when it is created;
+	// without a value it holds something of its own. It is no attribute: later
+	// values of that input change nothing.
+	Content string `json:"content,omitempty"`
+	// Outputs maps an output to its value. In strings, "{id}", "{node}",
+	// "{content}" and "{<input>}" are replaced. An output that is not listed is the input of its
 	// name, or "id".
 	Outputs map[string]any `json:"outputs,omitempty"`
 }
@@ -109,6 +113,13 @@ func (n *node) act(ctx context.Context, verb Verb) error {
 	}
 	if ctx.Err() != nil {
 		return n.canceled(ctx)
+	}
+	var err error
+	if n.fault, err = n.injected(verb); err != nil {
+		return err
+	}
+	if err := n.strike(ctx, n.fault, false); err != nil {
+		return err
 	}
 	times, ok := n.behaviour.Fail[verb]
 	if !ok || times == 0 {

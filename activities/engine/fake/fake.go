@@ -128,6 +128,7 @@ type node struct {
 	behaviour Behaviour
 	key       string // the address as a file's name
 	turn      *supervise.Turn
+	fault     *Fault // that the present verb runs into
 }
 
 func (e *Engine) open(ctx context.Context, req engine.Request) (*node, error) {

@@ -32,7 +32,7 @@ func (n *node) fill(value any, r *resource) any {
 	if !ok {
 		return value
 	}
-	pairs := []string{"{id}", r.ID, "{node}", n.req.Node}
+	pairs := []string{"{id}", r.ID, "{node}", n.req.Node, "{content}", r.Content}
 	for name, v := range r.Attributes {
 		pairs = append(pairs, "{"+name+"}", fmt.Sprint(v))
 	}
@@ -67,9 +67,9 @@ func (n *node) kept(s situation) []string {
 		return nil
 	}
 	const other = "\x00" // as no value is
-	next := &resource{ID: s.state.Resource.ID, Name: s.state.Resource.Name, Attributes: maps.Clone(s.wanted)}
+	next := &resource{ID: s.state.Resource.ID, Name: s.state.Resource.Name, Attributes: maps.Clone(s.wanted), Content: s.state.Resource.Content}
 	if s.changes[0].Action == orchestrator.ActionReplace {
-		next.ID = other
+		next.ID, next.Content = other, other
 	}
 	for name := range n.req.Unknown {
 		next.Attributes[name] = other

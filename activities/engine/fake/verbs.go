@@ -61,7 +61,7 @@ func (n *node) observe(ctx context.Context) (engine.Observation, error) {
 func (n *node) attributes() map[string]any {
 	out := map[string]any{}
 	for name, value := range n.req.Inputs {
-		if name != BehaviourInput && !slices.Contains(n.behaviour.Ignore, name) {
+		if name != BehaviourInput && name != n.behaviour.Content && !slices.Contains(n.behaviour.Ignore, name) {
 			out[name] = value
 		}
 	}
@@ -228,6 +228,17 @@ func (n *node) carryOut(ctx context.Context, s *situation) error {
 	if err := n.removeOthers(s.identity); err != nil {
 		return n.broken(err)
 	}
+	if err := n.bring(ctx, s); err != nil {
+		return err
+	}
+	if err := n.strike(ctx, n.fault, true); err != nil {
+		return n.stop(s, err)
+	}
+	return nil
+}
+
+// bring makes the wanted resource, or brings it to what is wanted.
+func (n *node) bring(ctx context.Context, s *situation) error {
 	announce := n.behaviour.Announce
 	if s.actual == nil {
 		first := map[string]any{}
@@ -366,6 +377,9 @@ func (n *node) destroy(ctx context.Context) error {
 		if err := n.held(ctx, n.behaviour.HoldDestroy); err != nil {
 			return err
 		}
+	}
+	if err := n.strike(ctx, n.fault, true); err != nil {
+		return err
 	}
 	if err := os.Remove(n.stateFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return n.broken(err)

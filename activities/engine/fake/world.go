@@ -27,6 +27,7 @@ type resource struct {
 	ID         string         `json:"id"`
 	Name       string         `json:"name"`
 	Attributes map[string]any `json:"attributes"`
+	Content    string         `json:"content,omitempty"`
 }
 
 // record is what the engine knows of a node: its state.
@@ -141,6 +142,12 @@ func (n *node) make(identity string, attributes map[string]any) (*resource, erro
 		return nil, err
 	}
 	r := &resource{ID: fmt.Sprintf("%s-%d", n.req.Node, number), Name: n.name(attributes), Attributes: attributes}
+	if name := n.behaviour.Content; name != "" {
+		r.Content = "what " + r.ID + " holds"
+		if given, ok := n.req.Inputs[name].(string); ok && given != "" {
+			r.Content = given
+		}
+	}
 	if err := writeJSON(n.resourceFile(identity), r); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package activities
+
+import (
+	"context"
+	"errors"
+
+	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/registry"
+	"github.com/HatiCode/nestor/store"
+)
+
+// compensation is the way back from what a step is about to do. It is nil where
+// the run has one already: what an earlier attempt or step recorded counts.
+func (s *Steps) compensation(
+	ctx context.Context, j *job, created bool, counts orchestrator.Counts, saved *orchestrator.Snapshot,
+) (*orchestrator.Compensation, error) {
+	run, head := j.attempt.Run, j.attempt.Head
+	if run.Compensation != nil || j.in.Action != orchestrator.StepApply {
+		return nil, nil //nolint:nilnil // there is one
+	}
+	class, err := s.class(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	way := &orchestrator.Compensation{Action: orchestrator.CompensateNone, Class: string(class)}
+	whole := run.BeforeRef != "" && head != nil && head.InputsRef != ""
+	if whole {
+		before, err := s.Registry.RevealInputs(ctx, *head, run.BeforeRef)
+		if err != nil {
+			return nil, err
+		}
+		if way.InputsDigest, err = registry.ValuesDigest(before); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case !j.canGoBack() || class == catalog.ForwardOnly:
+	case created || run.Created:
+		if j.node.DeletionPolicy != catalog.RetainPolicy {
+			way.Action = orchestrator.CompensateDestroy
+		}
+	case !whole: // taken up as it was, or never whole
+	case counts.Replace > 0 && saved == nil: // what it holds is gone then
+	default:
+		way.Action, way.Graph = orchestrator.CompensateRestore, run.BeforeRef
+		if saved != nil {
+			way.Snapshot = saved.Address
+		}
+	}
+	return way, nil
+}
+
+// class that counts for a node: forward-only as soon as either of its graphs
+// says so, otherwise the one of the step's.
+func (s *Steps) class(ctx context.Context, j *job) (catalog.RollbackClass, error) {
+	if j.node.RollbackClass == catalog.ForwardOnly || j.attempt.Run.BeforeRef == "" {
+		return j.node.RollbackClass, nil
+	}
+	before, err := s.node(ctx, j.attempt.Run.BeforeRef, j.in.Node)
+	if errors.Is(err, store.ErrNotFound) {
+		return j.node.RollbackClass, nil
+	}
+	if before.RollbackClass == catalog.ForwardOnly {
+		return catalog.ForwardOnly, err
+	}
+	return j.node.RollbackClass, err
+}
+
+// untouched says that it is proven that nothing came of what the deployment
+// wanted of a node: no engine was asked, or the state is the one that was
+// recorded before and shows no difference to what was applied then.
+func (s *Steps) untouched(ctx context.Context, j *job, seen engine.Observation) (bool, error) {
+	run, head := j.attempt.Run, j.attempt.Head
+	way := run.Compensation
+	switch {
+	case !seen.Exists:
+		return false, nil
+	case way == nil:
+		return true, nil
+	case run.Created:
+		return false, nil
+	case head == nil || head.Intended == "" || head.InputsRef == "" || run.BeforeRef == "":
+		return false, nil
+	case seen.Lineage == "" || seen.Lineage != head.Lineage || seen.Serial != head.Serial:
+		return false, nil
+	}
+	before, err := s.node(ctx, run.BeforeRef, j.in.Node)
+	if err != nil {
+		return false, err
+	}
+	req, err := s.asApplied(ctx, j, before, run.BeforeRef)
+	if err != nil {
+		return false, err
+	}
+	preview, err := s.Engine.Preview(ctx, req)
+	return err == nil && preview.Empty(), err
+}
+
+// proveBack reads a node back after a restoration that changed something: only
+// when the engine finds nothing more to change is the node as its graph says.
+func (s *Steps) proveBack(ctx context.Context, req engine.Request) error {
+	preview, err := s.Engine.Preview(ctx, req)
+	if err != nil || preview.Empty() {
+		return err
+	}
+	return &engine.Error{
+		Class: engine.Rejected, Engine: s.Engine.Name(), Resource: preview.Changes[0].Address,
+		Message: "still differs from what it was: " + changeList(preview.Changes),
+	}
+}
+
+// differs says that a restored node gets from others what it did not get before
+// the deployment, or was changed although the deployment had not changed it.
+func (j *job) differs(inputs []registry.OutputValue, changed bool) (bool, error) {
+	way := j.attempt.Run.Compensation
+	if j.in.Action != orchestrator.StepRestore || way == nil || way.InputsDigest == "" {
+		return j.in.Action == orchestrator.StepRestore && way == nil && changed, nil
+	}
+	now, err := registry.ValuesDigest(inputs)
+	return now != way.InputsDigest, err
+}
+
+// destroyProven destroys, and believes it when nothing is found any more.
+func (s *Steps) destroyProven(ctx context.Context, req engine.Request) error {
+	req.Destroy = true
+	if err := s.Engine.Destroy(ctx, req); err != nil {
+		return err
+	}
+	req.Destroy = false
+	seen, err := s.Engine.Observe(ctx, req)
+	if err != nil || !seen.Exists {
+		return err
+	}
+	return &engine.Error{
+		Class: engine.Rejected, Engine: s.Engine.Name(),
+		Message: "it was destroyed, and reading it back still finds something of it",
+	}
+}
+
+// compensates says that a step belongs to a rollback.
+func compensates(a orchestrator.StepAction) bool {
+	switch a {
+	case orchestrator.StepObserve, orchestrator.StepRestore, orchestrator.StepDestroy, orchestrator.StepForget:
+		return true
+	case orchestrator.StepApply, orchestrator.StepRemove, orchestrator.StepAdopt, orchestrator.StepPrune:
+	}
+	return false
+}
+
+// patient makes a step of a rollback try again where another step would not:
+// what it leaves behind has to be cleared up by hand, so a refusal or a lock
+// that may be over in a moment gets the moment. What took all of its time gets no more.
+func patient(a orchestrator.StepAction, err error, ne *orchestrator.NodeError) {
+	class := engine.Class(ne.Class)
+	if compensates(a) && !errors.Is(err, errOverTime) && (class == engine.Rejected || class == engine.Locked) {
+		ne.Retryable = true
+	}
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package activities
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/composer"
+	"github.com/HatiCode/nestor/internal/expand"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/registry"
+)
+
+// snapshotAddress of what is saved of a node for its nth deployment. No node's
+// address ends like that: a node's id has one dot.
+func snapshotAddress(node string, n int64) string { return fmt.Sprintf("%s.snapshot-%d", node, n) }
+
+// saveFirst takes the snapshot that a node of that class gets before it is
+// changed, or finds the one that an earlier attempt has taken. It is nil where
+// there is nothing to save, or nothing that could be taken back.
+func (s *Steps) saveFirst(ctx context.Context, j *job, changes []orchestrator.Change) (*orchestrator.Snapshot, error) {
+	head, run := j.attempt.Head, j.attempt.Run
+	if j.node.RollbackClass != catalog.SnapshotFirst || !j.canGoBack() || !loses(changes) ||
+		head == nil || head.InputsRef == "" || run.BeforeRef == "" {
+		return nil, nil //nolint:nilnil // there is nothing to save
+	}
+	before, err := s.node(ctx, run.BeforeRef, j.in.Node)
+	if err != nil {
+		return nil, err
+	}
+	if before.Implementation.Snapshot == nil {
+		j.log.sayf("%s@%s, which it is made by, says nowhere how a snapshot is taken: none is", before.Definition, before.Version)
+		return nil, nil //nolint:nilnil // nothing says how
+	}
+	snapshot, known := snapshotOf(head.Snapshots, j.in.Deployment)
+	switch {
+	case known && snapshot.Taken:
+		return &snapshot, nil
+	case run.Compensation != nil:
+		// The change has begun without one: what is there now is no more what was.
+		return nil, nil //nolint:nilnil // too late
+	case !known:
+		if snapshot, err = s.beginSnapshot(ctx, j, before); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.takeSnapshot(ctx, j, before, &snapshot); err != nil {
+		return nil, unsaved(err)
+	}
+	return &snapshot, nil
+}
+
+// canGoBack says that a change by this step may be followed by a rollback.
+func (j *job) canGoBack() bool {
+	return j.in.Action == orchestrator.StepApply && j.deployment.OnFailure == orchestrator.OnFailureRollback
+}
+
+// loses says that changes touch what is there already.
+func loses(changes []orchestrator.Change) bool {
+	return slices.ContainsFunc(changes, func(c orchestrator.Change) bool { return c.Action != orchestrator.ActionCreate })
+}
+
+// anew says that changes make a resource, which then holds nothing yet.
+func anew(changes []orchestrator.Change) bool {
+	return slices.ContainsFunc(changes, func(c orchestrator.Change) bool {
+		return c.Action == orchestrator.ActionCreate || c.Action == orchestrator.ActionReplace
+	})
+}
+
+func snapshotOf(all []orchestrator.Snapshot, deployment string) (orchestrator.Snapshot, bool) {
+	i := slices.IndexFunc(all, func(s orchestrator.Snapshot) bool { return s.Deployment == deployment })
+	if i < 0 {
+		return orchestrator.Snapshot{}, false
+	}
+	return all[i], true
+}
+
+// beginSnapshot records what the engine is about to be asked for.
+func (s *Steps) beginSnapshot(ctx context.Context, j *job, before composer.Node) (orchestrator.Snapshot, error) {
+	snapshot := orchestrator.Snapshot{
+		Deployment: j.in.Deployment, Address: snapshotAddress(j.attempt.Head.Address, j.deployment.N),
+		Backend: j.environment.Spec.StateOf(before.Engine), GraphDigest: j.attempt.Run.BeforeRef, Time: time.Now().UTC(),
+	}
+	inputs, err := s.snapshotInputs(ctx, j, *before.Implementation.Snapshot)
+	if err != nil {
+		return snapshot, unsaved(&inputError{err})
+	}
+	return snapshot, s.Registry.RecordSnapshot(ctx, &j.attempt, snapshot, inputs, nil)
+}
+
+// snapshotInputs fills the companion's templates with what the node was given
+// and gives.
+func (s *Steps) snapshotInputs(ctx context.Context, j *job, step catalog.SnapshotStep) ([]registry.OutputValue, error) {
+	given, err := s.Registry.RevealInputs(ctx, *j.attempt.Head, j.attempt.Run.BeforeRef)
+	if err != nil {
+		return nil, err
+	}
+	gives, err := s.Registry.RevealOutputs(ctx, *j.attempt.Head)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]registry.OutputValue{}
+	for _, v := range given {
+		known["inputs."+v.Name] = v
+	}
+	for _, v := range gives {
+		known["outputs."+v.Name] = v
+	}
+	lookup := func(reference string) (any, error) {
+		v, there := known[reference]
+		if !there || v.Value == nil {
+			return nil, fmt.Errorf("%s %w", reference, expand.ErrAbsent)
+		}
+		return catalog.Coerce(catalog.Field{Name: v.Name, Type: catalog.Type(v.Type)}, v.Value)
+	}
+	templates := make(map[string]any, len(step.Inputs))
+	for name, template := range step.Inputs {
+		templates[name] = template
+	}
+	filled, err := expand.Value(templates, lookup)
+	if err != nil {
+		return nil, err
+	}
+	values, _ := filled.(map[string]any)
+	inputs := make([]registry.OutputValue, 0, len(values))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		references, err := expand.References(step.Inputs[name])
+		if err != nil {
+			return nil, err
+		}
+		in := registry.OutputValue{Name: name, Type: string(catalog.TypeString), Value: values[name]}
+		for _, r := range references {
+			in.Sensitive = in.Sensitive || known[r].Sensitive
+			if len(references) == 1 && !isText(values[name]) {
+				in.Type = known[r].Type
+			}
+		}
+		inputs = append(inputs, in)
+	}
+	return inputs, nil
+}
+
+func isText(v any) bool { _, is := v.(string); return is }
+
+// takeSnapshot asks the engine for it; asked again, the engine finds it made.
+func (s *Steps) takeSnapshot(ctx context.Context, j *job, before composer.Node, snapshot *orchestrator.Snapshot) error {
+	req, _, err := s.snapshotRequest(ctx, j, before, *snapshot)
+	if err != nil {
+		return err
+	}
+	j.log.sayf("taking a snapshot of %s first: %s", j.in.Node, snapshot.Address)
+	preview, err := s.Engine.Preview(ctx, req)
+	if err != nil {
+		return err
+	}
+	result, err := s.Engine.Apply(ctx, req, preview)
+	if err != nil {
+		return err
+	}
+	outputs, err := declaredValues("the snapshot of "+before.Definition+"@"+before.Version, before.Implementation.Snapshot.Outputs, result.Outputs)
+	if err != nil {
+		return &inputError{err}
+	}
+	snapshot.Taken = true
+	return s.Registry.RecordSnapshot(ctx, &j.attempt, *snapshot, nil, outputs)
+}
+
+// snapshotRequest is the engine's view of a snapshot, with the inputs that were
+// recorded for it, and what it gives.
+func (s *Steps) snapshotRequest(
+	ctx context.Context, j *job, before composer.Node, snapshot orchestrator.Snapshot,
+) (engine.Request, []registry.OutputValue, error) {
+	step := before.Implementation.Snapshot
+	if step == nil {
+		return engine.Request{}, nil, &inputError{fmt.Errorf("%s@%s says nowhere how a snapshot is made", before.Definition, before.Version)}
+	}
+	inputs, outputs, err := s.Registry.RevealSnapshot(ctx, *j.attempt.Head, snapshot)
+	if err != nil {
+		return engine.Request{}, nil, err
+	}
+	before.Outputs = step.Outputs
+	req, err := s.request(ctx, before, j.deployment.Scope, j.environment, j.log)
+	if err != nil {
+		return req, nil, err
+	}
+	req.Address, req.Node, req.StateRef = snapshot.Address, snapshotAddress(j.in.Node, number(snapshot.Deployment)), ""
+	req.Backend, req.Implementation = s.backend(snapshot.Backend), step.Implementation()
+	req.Workspace = s.workspace(j.deployment.Scope, req.Node, "snapshots")
+	for _, in := range inputs {
+		give(&req, in)
+	}
+	return req, outputs, nil
+}
+
+// number of a deployment in its scope.
+func number(deployment string) int64 {
+	_, n, err := registry.ParseDeploymentID(deployment)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// unsaved says that it was the snapshot that failed. Nothing else has happened.
+func unsaved(err error) error {
+	const what = "its snapshot could not be taken, so nothing of it was changed: "
+	var failed *engine.Error
+	var wrong *inputError
+	switch {
+	case errors.As(err, &failed):
+		told := *failed
+		told.Message, told.Err = what+told.Message, err
+		return &told
+	case errors.As(err, &wrong):
+		return &inputError{fmt.Errorf("%s%w", what, wrong.err)}
+	default:
+		return fmt.Errorf("%s%w", what, err)
+	}
+}
+
+// refill adds to a restoration what the snapshot gives, where it makes a
+// resource anew. It returns the preview to apply.
+func (s *Steps) refill(
+	ctx context.Context, j *job, req engine.Request, preview engine.Preview,
+) (engine.Request, engine.Preview, bool, error) {
+	way := j.attempt.Run.Compensation
+	if j.in.Action != orchestrator.StepRestore || way == nil || way.Snapshot == "" || !anew(preview.Changes) {
+		return req, preview, false, nil
+	}
+	snapshot, known := snapshotOf(j.attempt.Head.Snapshots, j.in.Deployment)
+	if !known || !snapshot.Taken {
+		return req, preview, false, &inputError{fmt.Errorf("its snapshot %s is gone", way.Snapshot)}
+	}
+	before, err := s.node(ctx, snapshot.GraphDigest, j.in.Node)
+	if err != nil {
+		return req, preview, false, err
+	}
+	_, outputs, err := s.snapshotRequest(ctx, j, before, snapshot)
+	if err != nil {
+		return req, preview, false, err
+	}
+	req.Inputs, req.Sensitive = maps.Clone(req.Inputs), maps.Clone(req.Sensitive)
+	for input, output := range before.Implementation.Snapshot.Restore {
+		for _, v := range outputs {
+			if v.Name == output {
+				v.Name = input
+				give(&req, v)
+			}
+		}
+	}
+	j.log.sayf("%s is made anew, with what the snapshot %s holds", j.in.Node, snapshot.Address)
+	preview, err = s.Engine.Preview(ctx, req)
+	return req, preview, true, err
+}
+
+// prune destroys the snapshots that earlier deployments took: this one has
+// succeeded, and has its own.
+func (s *Steps) prune(ctx context.Context, j *job) (registry.Commit, error) {
+	ctx, cancel := withTimeout(ctx, j.node.Timeouts.Destroy)
+	defer cancel()
+	err := s.destroySnapshots(ctx, j, func(o orchestrator.Snapshot) bool { return o.Deployment != j.in.Deployment })
+	run := j.attempt.Run
+	commit := registry.Commit{
+		Status: orchestrator.NodeReady, Changed: run.Changed, Counts: run.Counts, ChangeDigest: run.ChangeDigest,
+	}
+	if head := j.attempt.Head; head != nil {
+		after := *head
+		after.Status = orchestrator.NodeReady
+		commit.Head = &after
+	}
+	return commit, overTime(ctx, s.Engine.Name(), err)
+}
+
+// destroySnapshots destroys those that are chosen, and goes on after a failure.
+// What is still there has its error in the node's head.
+func (s *Steps) destroySnapshots(ctx context.Context, j *job, chosen func(orchestrator.Snapshot) bool) error {
+	if j.attempt.Head == nil {
+		return nil
+	}
+	var first error
+	for _, snapshot := range slices.Clone(j.attempt.Head.Snapshots) {
+		if !chosen(snapshot) {
+			continue
+		}
+		err := s.destroySnapshot(ctx, j, snapshot)
+		if err == nil {
+			continue
+		}
+		first = cmp.Or(first, error(&engine.Error{
+			Class: cmp.Or(engine.ClassOf(err), engine.Transient), Engine: s.Engine.Name(), Resource: snapshot.Address,
+			Message: "the snapshot could not be destroyed: " + strings.TrimSpace(nodeError(err).Message), Err: err,
+		}))
+		snapshot.Error = nodeError(err).Message
+		if err := s.Registry.RecordSnapshot(context.WithoutCancel(ctx), &j.attempt, snapshot, nil, nil); err != nil {
+			return errors.Join(first, err)
+		}
+	}
+	return first
+}
+
+func (s *Steps) destroySnapshot(ctx context.Context, j *job, snapshot orchestrator.Snapshot) error {
+	before, err := s.node(ctx, snapshot.GraphDigest, j.in.Node)
+	if err != nil {
+		return err
+	}
+	req, _, err := s.snapshotRequest(ctx, j, before, snapshot)
+	if err != nil {
+		return err
+	}
+	j.log.sayf("destroying the snapshot %s", snapshot.Address)
+	if err := s.destroyProven(ctx, req); err != nil {
+		return err
+	}
+	return s.Registry.DropSnapshot(ctx, &j.attempt, snapshot)
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package mixed makes a graph of nodes of every kind out of a seed, once as it
+// was and once as it shall be, for tests of what a failure leaves behind: nodes
+// of each rollback class, such as keep their resources, such as are updated,
+// replaced, created, removed or left alone between the two.
+//
+// The same seed gives the same graphs. The package runs nothing; whoever walks
+// the graphs brings the platform.
+package mixed
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/composer"
+)
+
+// Provider of the definitions, for the environment that the graphs go to.
+const Provider = "mixed"
+
+// Instance is the claim's; a node's id is "<Instance>.<Node.Name>".
+const Instance = "m"
+
+// Change says what becomes of a node between the two graphs.
+type Change string
+
+// The changes.
+const (
+	Unchanged Change = "unchanged"
+	Updated   Change = "updated"
+	Replaced  Change = "replaced"
+	Created   Change = "created"
+	Removed   Change = "removed"
+)
+
+// Node of the graphs.
+type Node struct {
+	Name string
+	// Definition is one of those that Definitions gives.
+	Definition string
+	Class      catalog.RollbackClass
+	Retain     bool
+	Change     Change
+	// Needs are the nodes whose outputs it takes: in the graph as it was, and in
+	// the one that shall be.
+	Before, After []string
+}
+
+// ID of the node in a graph.
+func (n Node) ID() string { return Instance + "." + n.Name }
+
+// Graph is both graphs.
+type Graph struct {
+	Seed  uint64
+	Nodes []Node
+}
+
+// kinds of definitions, with how many of ten nodes are of that kind.
+func kinds() []struct {
+	name   string
+	class  catalog.RollbackClass
+	retain bool
+	of10   int
+} {
+	return []struct {
+		name   string
+		class  catalog.RollbackClass
+		retain bool
+		of10   int
+	}{
+		{"plain", catalog.Revertible, false, 5},
+		{"precious", catalog.SnapshotFirst, false, 3},
+		{"one-way", catalog.ForwardOnly, false, 1},
+		{"kept", catalog.Revertible, true, 1},
+	}
+}
+
+// New draws a graph of so many nodes.
+func New(seed uint64, nodes int) Graph {
+	r := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // a test's graph
+	g := Graph{Seed: seed}
+	changes := []Change{Unchanged, Updated, Updated, Updated, Replaced, Replaced, Created, Created, Removed}
+	for i := range nodes {
+		n := Node{Name: fmt.Sprintf("n%02d", i), Change: changes[r.IntN(len(changes))]}
+		drawn := r.IntN(10)
+		for _, k := range kinds() {
+			if drawn -= k.of10; drawn < 0 {
+				n.Definition, n.Class, n.Retain = k.name, k.class, k.retain
+				break
+			}
+		}
+		for range 3 {
+			if i == 0 || r.IntN(2) == 0 {
+				continue
+			}
+			need := g.Nodes[r.IntN(i)]
+			if n.Change != Created && need.Change != Created {
+				n.Before = with(n.Before, need.Name)
+			}
+			if n.Change != Removed && need.Change != Removed && n.Change != Unchanged {
+				n.After = with(n.After, need.Name)
+			}
+			if n.Change == Unchanged && need.Change == Unchanged {
+				n.After = with(n.After, need.Name)
+			}
+		}
+		if n.Change == Unchanged { // it needs the same before and after
+			n.Before = n.After
+		}
+		g.Nodes = append(g.Nodes, n)
+	}
+	return g
+}
+
+func with(names []string, name string) []string {
+	for _, there := range names {
+		if there == name {
+			return names
+		}
+	}
+	return append(names, name)
+}
+
+// Definitions of the nodes, for an engine that behaves as the fake one does.
+func Definitions(engine string) string {
+	var b strings.Builder
+	for i, k := range kinds() {
+		if i > 0 {
+			b.WriteString("---\n")
+		}
+		policy := catalog.DeletePolicy
+		if k.retain {
+			policy = catalog.RetainPolicy
+		}
+		fmt.Fprintf(&b, `apiVersion: catalog.nestor.io/v1
+kind: ResourceDefinition
+metadata: {name: %s, version: "1.0.0"}
+spec:
+  provider: %s
+  category: test
+  resourceType: %s
+  engines: [%s]
+  rollback: %s
+  deletionPolicy: %s
+  inputs:
+    - {name: size, type: integer, required: true}
+    - {name: kind, type: string, required: true, immutable: true}
+    - {name: upstream, type: string, default: ""}
+    - {name: restoreFrom, type: string, default: ""}
+  outputs:
+    - {name: address, type: string}
+    - {name: content, type: string}
+  implementations:
+    %s:
+      settings:
+        immutable: [kind]
+        content: restoreFrom
+        outputs: {address: "{node}/{kind}/{size}", content: "{content}"}
+`, k.name, Provider, k.name, engine, k.class, policy, engine)
+		if k.class == catalog.SnapshotFirst {
+			b.WriteString(`      snapshot:
+        inputs: {of: "${outputs.content}"}
+        outputs: [{name: copy, type: string}]
+        settings: {outputs: {copy: "{of}"}}
+        restore: {restoreFrom: copy}
+`)
+		}
+	}
+	return b.String()
+}
+
+// Names of the two compositions.
+const (
+	CompositionBefore = "before"
+	CompositionAfter  = "after"
+)
+
+// Composition is the graph as it was, or as it shall be.
+func (g Graph) Composition(team, name string) composer.Composition {
+	c := composer.Composition{
+		APIVersion: composer.APIVersion, Kind: composer.KindComposition,
+		Metadata: composer.CompositionMetadata{Name: name, Team: team},
+	}
+	for _, n := range g.Nodes {
+		needs, size, kind := n.Before, 1, "a"
+		if name == CompositionAfter {
+			needs = n.After
+			switch n.Change {
+			case Updated:
+				size = 2
+			case Replaced:
+				kind = "b"
+			case Unchanged, Created, Removed:
+			}
+		}
+		if name == CompositionAfter && n.Change == Removed || name == CompositionBefore && n.Change == Created {
+			continue
+		}
+		upstream := make([]string, 0, len(needs))
+		for _, need := range needs {
+			upstream = append(upstream, fmt.Sprintf("${resources.%s.outputs.address}", need))
+		}
+		c.Spec.Resources = append(c.Spec.Resources, composer.Resource{
+			Name: n.Name, CatalogRef: n.Definition,
+			Config: map[string]any{"size": size, "kind": kind, "upstream": strings.Join(upstream, " ")},
+		})
+	}
+	return c
+}
