@@ -34,7 +34,9 @@ func ToTemporal(err error) error { return toTemporal(err) }
 func NodeError(err error) *orchestrator.NodeError { return nodeError(err) }
 
 // StepFailure is stepFailure of an error as it is recorded.
-func StepFailure(err error, failures int) error { return stepFailure(err, *nodeError(err), failures, 0) }
+func StepFailure(err error, failures int) error {
+	return stepFailure(err, *nodeError(err), failures, 0)
+}
 
 // InputError is an inputError.
 func InputError(err error) error { return &inputError{err} }

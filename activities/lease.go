@@ -221,12 +221,12 @@ func (s *Steps) commit(ctx context.Context, j *job, c registry.Commit) error {
 			s.cameLate(ctx, j)
 		}
 		if !unreached(err) {
-			return stepFailure(err, *nodeError(err), 1)
+			return stepFailure(err, *nodeError(err), 1, s.Backoff)
 		}
 		select {
 		case <-ctx.Done():
 			go s.end(context.WithoutCancel(ctx), j.attempt)
-			return stepFailure(err, *nodeError(err), 1)
+			return stepFailure(err, *nodeError(err), 1, s.Backoff)
 		case <-time.After(commitRetry):
 		}
 	}

@@ -47,12 +47,37 @@ func (s *Steps) PlanNode(ctx context.Context, in contract.PlanNodeInput) (contra
 		np.Error = describe(*ne)
 		res.Error = np.Error
 	}
+	if np.Rollback, err = s.plannedClass(ctx, plan.Scope, node); err != nil {
+		return res, toTemporal(err)
+	}
 	recorded, headErr := s.recorded(ctx, plan.Scope, in.Node)
 	if headErr != nil {
 		return res, toTemporal(headErr)
 	}
 	err = s.Registry.PutNodePlan(ctx, store.Principal(principal(s.Engine)), in.Plan, np, changing(node, preview, recorded))
 	return res, toTemporal(err)
+}
+
+// plannedClass is the class of a node where it is not revertible: forward-only
+// as soon as the graph it is on says so, too.
+func (s *Steps) plannedClass(ctx context.Context, scope orchestrator.Scope, node composer.Node) (string, error) {
+	class := node.RollbackClass
+	head, err := s.Registry.Head(ctx, scope, node.ID)
+	if err == nil {
+		before, err := s.node(ctx, head.GraphDigest, node.ID)
+		if err != nil {
+			return "", err
+		}
+		if before.RollbackClass == catalog.ForwardOnly {
+			class = catalog.ForwardOnly
+		}
+	} else if !errors.Is(err, store.ErrNotFound) {
+		return "", err
+	}
+	if class == catalog.Revertible {
+		return "", nil
+	}
+	return string(class), nil
 }
 
 // recorded are the types of the outputs that a node's dependents can have now,

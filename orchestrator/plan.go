@@ -51,9 +51,12 @@ type NodePlan struct {
 	Version    string `json:"version"`
 	// Remove says that the node itself goes away; Retain that its resources
 	// stay behind then.
-	Remove  bool     `json:"remove,omitempty"`
-	Retain  bool     `json:"retain,omitempty"`
-	Changes []Change `json:"changes,omitempty"`
+	Remove bool `json:"remove,omitempty"`
+	Retain bool `json:"retain,omitempty"`
+	// Rollback is the node's class where it is not revertible, here or in what is
+	// there: what a failure, or a later rollback, does not simply take back.
+	Rollback string   `json:"rollback,omitempty"`
+	Changes  []Change `json:"changes,omitempty"`
 	// Digest covers Changes.
 	Digest string `json:"digest"`
 	Error  string `json:"error,omitempty"`

@@ -440,6 +440,9 @@ type ResourceStatus struct {
 	Name    string         `json:"name"`
 	Outputs map[string]any `json:"outputs"`
 
+	// Snapshots Addresses of the snapshots that were taken of it.
+	Snapshots []string `json:"snapshots,omitempty"`
+
 	// StateRef Where its state is, if it was adopted under a name of its own.
 	StateRef string     `json:"stateRef,omitempty"`
 	Status   NodeStatus `json:"status"`
@@ -467,6 +470,9 @@ type ResourceVersionList struct {
 
 // RollbackClass defines model for RollbackClass.
 type RollbackClass = catalog.RollbackClass
+
+// SnapshotStep defines model for SnapshotStep.
+type SnapshotStep = catalog.SnapshotStep
 
 // SourceFile defines model for SourceFile.
 type SourceFile struct {

@@ -29,21 +29,32 @@ func (c *Change) conclude(id target.ID, outcome follow.Outcome) error {
 	if d.Status == orchestrator.StatusSucceeded {
 		_, canvas := c.talk()
 		c.Say("%s %s", canvas.Style.Green("✓"), success(d))
+		c.residue(d) // what nothing needs any more, and is still there
 		return nil
 	}
 	style := c.F.IO.ErrStyle()
 	for _, failure := range outcome.Failures {
 		c.F.IO.Notef("%s %s\n", style.Red("✗"), text.Clean(failure.String()))
 	}
-	if len(d.Residue) > 0 {
-		c.F.IO.Notef("%s\n", style.Bold("Left behind:"))
-		for _, r := range d.Residue {
-			c.F.IO.Notef("  %s  %s %s\n", text.CleanLine(r.Node), text.CleanLine(r.Engine), text.CleanLine(r.Address))
-			c.F.IO.Notef("      why: %s\n", text.CleanLine(r.Reason))
-			c.F.IO.Notef("      do:  %s\n", text.CleanLine(r.Action))
-		}
-	}
+	c.residue(d)
 	return cli.Errorf(advice(id, d), "%s", failure(d))
+}
+
+// residue lists what a deployment left behind, and what to do about it.
+func (c *Change) residue(d orchestrator.Deployment) {
+	if len(d.Residue) == 0 {
+		return
+	}
+	c.F.IO.Notef("%s\n", c.F.IO.ErrStyle().Bold("Left behind:"))
+	for _, r := range d.Residue {
+		where := text.CleanLine(r.Engine) + " " + text.CleanLine(r.Address)
+		if r.Resource != "" {
+			where += ", " + text.CleanLine(r.Resource)
+		}
+		c.F.IO.Notef("  %s  %s\n", text.CleanLine(r.Node), where)
+		c.F.IO.Notef("      why: %s\n", text.CleanLine(r.Reason))
+		c.F.IO.Notef("      do:  %s\n", text.CleanLine(r.Action))
+	}
 }
 
 func success(d orchestrator.Deployment) string {

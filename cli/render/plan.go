@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/cli/text"
 	"github.com/HatiCode/nestor/orchestrator"
 )
@@ -76,6 +77,9 @@ func (d *differ) node(n orchestrator.NodePlan) {
 	case n.Remove && len(n.Changes) == 0 && n.Error == "":
 		d.line("  leaves the graph; nothing of it is left to delete")
 	}
+	if !n.Remove && len(n.Changes) > 0 && n.Rollback != "" {
+		d.line("  " + style.Yellow(rollback(n.Rollback)))
+	}
 	if n.Error != "" {
 		for _, l := range d.wrap("no plan: "+text.Clean(n.Error), 2) {
 			d.line("  " + style.Red(l))
@@ -85,6 +89,18 @@ func (d *differ) node(n orchestrator.NodePlan) {
 		d.change(change)
 	}
 	d.line("")
+}
+
+// rollback says what a class that is not revertible means for a change.
+func rollback(class string) string {
+	switch catalog.RollbackClass(class) {
+	case catalog.ForwardOnly:
+		return "forward-only: this change is not taken back when something fails"
+	case catalog.SnapshotFirst:
+		return "snapshot-first: what it holds is saved before this change"
+	case catalog.Revertible:
+	}
+	return text.CleanLine(class)
 }
 
 // wrap breaks prose to the canvas's width less an indent.

@@ -40,8 +40,10 @@ func NewCmdRollback(f *cli.Factory, runF func(context.Context, *Options) error) 
 		Long: `Go back to an earlier release.
 
 Without --to, that is the release that succeeded in the environment before the
-present one. The plan is shown first; definitions that cannot be reverted
-(rollback: forward-only) stay as they are and are named.`,
+present one. It is deployed like any other, so that what it lacks is removed last.
+The plan is shown first. It names the nodes where going back is not the same as
+not having gone: those that are forward-only, and those that are saved before
+they are changed (snapshot-first).`,
 		Example: `  nestor rollback --env production
   nestor rollback --env production --to 3f2a91c4d0e1`,
 		Args: cobra.NoArgs,

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,8 +55,10 @@ type Resource struct {
 	// StateRef is where its state is, if it was adopted under its own name.
 	StateRef string `json:"stateRef,omitempty"`
 	// Holder is the worker whose step is at work on it for longer than a moment.
-	Holder  *orchestrator.Tenure `json:"holder,omitempty"`
-	Outputs map[string]any       `json:"outputs"`
+	Holder *orchestrator.Tenure `json:"holder,omitempty"`
+	// Snapshots are the addresses of those that were taken of it.
+	Snapshots []string       `json:"snapshots,omitempty"`
+	Outputs   map[string]any `json:"outputs"`
 }
 
 // Options of the command.
@@ -238,6 +241,11 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 		f.IO.Printf("… and %d more; all together %s; -o json lists them all\n", hidden, tally(s.Resources))
 	}
 	silent(f, canvas, s)
+	for _, r := range listed {
+		if len(r.Snapshots) > 0 {
+			f.IO.Printf("  saved of %s: %s\n", text.CleanLine(r.Name), text.CleanLine(strings.Join(r.Snapshots, ", ")))
+		}
+	}
 	return outputs(f, canvas, listed)
 }
 

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/HatiCode/nestor/activities/engine"
 )
@@ -115,4 +117,17 @@ func Things(dir, address string) ([]Thing, error) {
 		things = append(things, Thing{Name: r.Name, Attributes: r.Attributes, Content: r.Content})
 	}
 	return things, nil
+}
+
+// Called says how often a verb of a node was called since faults were injected
+// into it.
+func Called(dir, address string, verb Verb) (int, error) {
+	text, err := os.ReadFile(filepath.Join(dir, "locks", key(address), "calls-"+string(verb)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
 }

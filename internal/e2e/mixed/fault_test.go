@@ -166,6 +166,7 @@ func (a *application) recorded(kind func(mixed.Node) bool) []string {
 			a.fatalf("%s is there, and the record has lost it", id)
 		}
 	}
+	slices.Sort(ids)
 	return ids
 }
 
@@ -223,12 +224,17 @@ func (a *application) heal() {
 
 func (a *application) deploy(composition string) orchestrator.Deployment {
 	a.t.Helper()
+	return a.run(contract.DeployRequest{Kind: orchestrator.KindApply, Release: a.release(composition)})
+}
+
+func (a *application) release(composition string) string {
+	a.t.Helper()
 	r, _, err := a.Compiler.CreateRelease(a.t.Context(), "user:ada", compile.ReleaseRequest{
 		Team: team, Application: a.name,
 		Claims: []composer.Claim{{Instance: mixed.Instance, Composition: composition, File: "main.go", Line: 1}},
 	})
 	a.must(err)
-	return a.run(contract.DeployRequest{Kind: orchestrator.KindApply, Release: r.Digest})
+	return r.Digest
 }
 
 func (a *application) destroy() orchestrator.Deployment {
@@ -303,20 +309,28 @@ func (a *application) exact(what string, n mixed.Node, before picture, d orchest
 		a.exactRemoval(what, n, d)
 		return
 	}
-	now := a.picture()
-	var differ []string
-	for _, other := range a.graph.Nodes {
-		if diff := cmp.Diff(before[other.ID()], now[other.ID()]); diff != "" {
-			a.t.Logf("%s differs (-before +now):\n%s", other.ID(), diff)
-			differ = append(differ, other.ID())
-		}
-	}
+	differ := a.differing(before)
 	want := orchestrator.StatusRolledBack
 	if len(differ) > 0 {
 		want = orchestrator.StatusFailed
 	}
 	a.wantStatus(d, want)
 	a.wantResidue(what, d, differ)
+}
+
+// differing lists the nodes that are not as they were.
+func (a *application) differing(before picture) []string {
+	a.t.Helper()
+	now := a.picture()
+	var differ []string
+	for _, n := range a.graph.Nodes {
+		if diff := cmp.Diff(before[n.ID()], now[n.ID()]); diff != "" {
+			a.t.Logf("%s differs (-before +now):\n%s", n.ID(), diff)
+			differ = append(differ, n.ID())
+		}
+	}
+	slices.Sort(differ)
+	return differ
 }
 
 // exactRemoval: a removal comes after everything else has succeeded, and is not
