@@ -33,6 +33,9 @@ type tiny struct {
 	kept    []string
 	// changes that a preview shows instead of the engine's own.
 	changes []orchestrator.Change
+	// ignore is an input that is read only once; stubborn destroys nothing.
+	ignore   string
+	stubborn bool
 }
 
 func newTiny() *tiny {
@@ -129,6 +132,8 @@ func (e *tiny) Apply(ctx context.Context, req engine.Request, _ engine.Preview) 
 	state := engine.State{Lineage: "tiny", Serial: e.states[req.Address].Serial + 1}
 	e.states[req.Address] = state
 	return engine.Result{Outputs: maps.Clone(e.outputs), Serial: state.Serial, Lineage: state.Lineage}, nil
+	delete(e.made[req.Address], e.ignore)
+	return engine.Result{Outputs: maps.Clone(e.outputs), Serial: int64(len(e.calls)), Lineage: "tiny"}, nil
 }
 
 // Destroy implements engine.Engine.
@@ -140,6 +145,9 @@ func (e *tiny) Destroy(ctx context.Context, req engine.Request) error {
 	defer e.mu.Unlock()
 	delete(e.made, req.Address)
 	delete(e.states, req.Address)
+	if !e.stubborn {
+		delete(e.made, req.Address)
+	}
 	return nil
 }
 
