@@ -131,9 +131,8 @@ func (e *tiny) Apply(ctx context.Context, req engine.Request, _ engine.Preview) 
 	e.made[req.Address] = maps.Clone(req.Inputs)
 	state := engine.State{Lineage: "tiny", Serial: e.states[req.Address].Serial + 1}
 	e.states[req.Address] = state
-	return engine.Result{Outputs: maps.Clone(e.outputs), Serial: state.Serial, Lineage: state.Lineage}, nil
 	delete(e.made[req.Address], e.ignore)
-	return engine.Result{Outputs: maps.Clone(e.outputs), Serial: int64(len(e.calls)), Lineage: "tiny"}, nil
+	return engine.Result{Outputs: maps.Clone(e.outputs), Serial: state.Serial, Lineage: state.Lineage}, nil
 }
 
 // Destroy implements engine.Engine.
@@ -143,10 +142,9 @@ func (e *tiny) Destroy(ctx context.Context, req engine.Request) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.made, req.Address)
-	delete(e.states, req.Address)
 	if !e.stubborn {
 		delete(e.made, req.Address)
+		delete(e.states, req.Address)
 	}
 	return nil
 }
