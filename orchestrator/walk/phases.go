@@ -178,8 +178,12 @@ func (w *Walk) enterDestroy() {
 	var ids []string
 	for _, id := range w.target.ids {
 		t, touched := w.touched[id]
-		if touched && !w.previous.has(id) && t.exists {
+		switch {
+		case !touched || w.previous.has(id):
+		case t.exists:
 			ids = append(ids, id)
+		case t.replaced && !t.created:
+			w.leave(id, "it was there before this deployment, which took it away to replace it", "restore it from a backup, or deploy forward")
 		}
 	}
 	w.phase = PhaseDestroy
