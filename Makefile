@@ -95,6 +95,13 @@ bench: build ## Measure the budgets of the design as ratios
 	mkdir -p bench/results
 	go run ./bench/cmd/bench -json bench/results/latest.json
 
+GRAPHS ?= 1000000
+SEED   ?= 0
+
+.PHONY: simulate
+simulate: ## Walk GRAPHS random graphs from SEED in virtual time, checking every step
+	go run ./orchestrator/walk/simulation/cmd/simulate -graphs $(GRAPHS) -seed $(SEED)
+
 .PHONY: clean
 clean: ## Remove bin/ (built tools stay in the cache)
 	rm -rf bin

@@ -14,7 +14,7 @@ import (
 // checkPhase compares what can be seen of the machine with the model.
 func (p *player) checkPhase() *Violation {
 	p.undoing = p.undoing || p.machine.Phase().Compensating()
-	if p.make.WorldAlone {
+	if p.maker.WorldAlone {
 		return nil
 	}
 	if got, want := p.machine.Phase(), p.model.phase; got != want {
@@ -53,7 +53,7 @@ func (p *player) checkStart(step walk.Step, a action, i int, due set) *Violation
 	if v := p.checkWorld(step, a, i); v != nil {
 		return v
 	}
-	if p.make.WorldAlone {
+	if p.maker.WorldAlone {
 		return nil
 	}
 	if due == 0 || due.first() != i {
@@ -85,6 +85,8 @@ func (p *player) stepOf() orchestrator.StepAction {
 		return orchestrator.StepAdopt
 	case walk.PhaseForget:
 		return orchestrator.StepForget
+	case walk.PhasePrune:
+		return orchestrator.StepPrune
 	default:
 		return ""
 	}
@@ -119,6 +121,7 @@ func (p *player) checkWorld(step walk.Step, a action, i int) *Violation {
 		if a == remove {
 			return p.checkCommit(step)
 		}
+	default: // the others may always start
 	}
 	return nil
 }
@@ -148,7 +151,7 @@ func (p *player) checkEnd() *Violation {
 			return p.violate(RuleResume, "another result (-went on +resumed):\n%s", diff)
 		}
 	}
-	if !p.make.WorldAlone {
+	if !p.maker.WorldAlone {
 		if v := p.checkResult(res); v != nil {
 			return v
 		}

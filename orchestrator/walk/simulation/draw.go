@@ -186,6 +186,7 @@ func (d *drawer) plans(nodes []Node) {
 	if d.chance(0.4) {
 		replaces = d.Float64() * 0.4
 	}
+	snapshot := float64(d.IntN(3)) / 2
 	for i := range nodes {
 		for a := range nodes[i].Plans {
 			p := &nodes[i].Plans[a]
@@ -193,7 +194,7 @@ func (d *drawer) plans(nodes []Node) {
 			p.Did = Did(d.IntN(int(DidAll) + 1)) //nolint:gosec // five of them
 			p.Obeys = d.IntN(4) > 0
 			rate := back
-			if a := action(a); a == apply || a == remove || a == adopt { //nolint:gosec // an index of a small array
+			if a := action(a); a == apply || a == remove || a == adopt {
 				rate = forward
 			}
 			if d.chance(rate) {
@@ -203,9 +204,8 @@ func (d *drawer) plans(nodes []Node) {
 					p.Verdict = walk.Canceled // an engine may give up of itself
 				}
 			}
-			if replaces > 0 {
-				p.Replaces, p.Snapshot = d.chance(replaces), d.IntN(2) == 0
-			}
+			p.Replaces = replaces > 0 && d.chance(replaces)
+			p.Snapshot, p.Proves, p.Differs = d.chance(snapshot), d.chance(0.7), d.chance(0.5)
 		}
 	}
 }

@@ -19,10 +19,11 @@ type heard struct {
 	unseen    set // its observation failed
 	exists    set
 	restored  set
-	harmed    set // its restoration failed, or replaced a resource
+	harmed    set // its restoration failed, or something was lost or differs
 	destroyed set
 	removed   set
 	forgotten set
+	pruned    set
 }
 
 func (h *heard) began(a action, i int) {
@@ -35,7 +36,7 @@ func (h *heard) began(a action, i int) {
 
 func (h *heard) ended(a action, i int, out walk.Outcome) {
 	ok := out.Verdict == walk.Succeeded
-	if !ok {
+	if !ok && a != prune {
 		h.failures++
 	}
 	if ok && out.Changed && (a == apply || a == remove) {
@@ -47,17 +48,22 @@ func (h *heard) ended(a action, i int, out walk.Outcome) {
 		h.told.put(i, out.Changed || a == adopt)
 		h.created.put(i, out.Created)
 		h.replaced.put(i, out.Replaced)
+		h.saved.put(i, out.Snapshotted)
 	case remove:
 		h.removed.put(i, ok)
 	case observe:
 		h.looked(i, ok, out)
 	case restore:
 		h.restored.put(i, ok)
-		h.harmed.put(i, !ok || out.Replaced)
+		lost := out.Replaced || h.replaced.has(i)
+		h.harmed.put(i, !ok || lost && !out.Snapshotted || out.Differs)
 	case destroy:
 		h.destroyed.put(i, ok)
 	case forget:
 		h.forgotten.put(i, ok)
+	case prune:
+		h.pruned.put(i, ok)
+	default:
 	}
 }
 
@@ -67,6 +73,8 @@ func (h *heard) looked(i int, ok bool, out walk.Outcome) {
 	if ok {
 		h.exists.put(i, out.Exists)
 		h.created.put(i, out.Created)
-		h.replaced.put(i, out.Replaced || h.replaced.has(i))
+		h.replaced.put(i, (out.Replaced || h.replaced.has(i)) && !out.Untouched)
+		h.saved.put(i, out.Snapshotted || h.saved.has(i))
+		h.told.put(i, h.told.has(i) && !out.Untouched)
 	}
 }

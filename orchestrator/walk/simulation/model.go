@@ -22,6 +22,7 @@ type model struct {
 	aborted  bool
 	undoing  bool // the rollback began
 	removing bool // the removal began
+	pruning  bool // snapshots are pruned: all else has succeeded
 
 	// of the present phase
 	eligible set
@@ -149,6 +150,13 @@ func (m *model) next() {
 		made := m.touched & m.exists &^ m.previous
 		m.enter(walk.PhaseDestroy, made, &m.new.users)
 		m.started |= made &^ m.ours()
+	case walk.PhaseRemove:
+		if failed {
+			m.phase = walk.PhaseDone
+			return
+		}
+		m.pruning = true
+		m.enter(walk.PhasePrune, m.touched&m.saved, &m.none)
 	case walk.PhaseAdopt:
 		if !failed || m.touched == 0 {
 			m.phase = walk.PhaseDone
@@ -205,8 +213,10 @@ func (m *model) ours() set {
 func (m *model) left() set {
 	failed := m.canceled || m.failures > 0
 	switch {
+	case m.pruning:
+		return m.touched & m.saved &^ m.pruned
 	case !failed:
-		return m.harmed
+		return 0
 	case m.undoing:
 		return m.touched &^ m.isBack()
 	case m.removing:

@@ -25,8 +25,8 @@ type Story struct {
 
 // Play a scenario to its end, or to the first rule that is broken. With tell,
 // the story has lines.
-func Play(s *Scenario, make Maker, tell bool) (Story, *Violation) {
-	p := &player{s: s, make: make, tell: tell}
+func Play(s *Scenario, maker Maker, tell bool) (Story, *Violation) {
+	p := &player{s: s, maker: maker, tell: tell}
 	p.target, p.previous = s.walks()
 	p.model.begin(s, &p.heard)
 	p.world.begin(s)
@@ -37,7 +37,7 @@ func Play(s *Scenario, make Maker, tell bool) (Story, *Violation) {
 // player is one walk in its world.
 type player struct {
 	s                *Scenario
-	make             Maker
+	maker            Maker
 	target, previous []walk.Node
 
 	now     int
@@ -84,7 +84,7 @@ func (p *player) note(values ...uint64) {
 
 func (p *player) play() *Violation {
 	var err error
-	if p.machine, err = p.make.New(p.target, p.previous, p.s.options()); err != nil {
+	if p.machine, err = p.maker.New(p.target, p.previous, p.s.options()); err != nil {
 		return p.violate(RuleMade, "%v", err)
 	}
 	if v := p.checkPhase(); v != nil {
@@ -136,7 +136,7 @@ func (p *player) continueAsNew() *Violation {
 	if err != nil {
 		return p.violate(RuleResume, "snapshot: %v", err)
 	}
-	resumed, err := p.make.Resume(p.target, p.previous, p.s.options(), snapshot)
+	resumed, err := p.maker.Resume(p.target, p.previous, p.s.options(), snapshot)
 	if err != nil {
 		return p.violate(RuleResume, "%v", err)
 	}
@@ -149,7 +149,7 @@ func (p *player) continueAsNew() *Violation {
 	}
 	p.machine = resumed
 	p.say("continue as new, with %d bytes", len(snapshot))
-	p.note(uint64(p.now), 1)
+	p.note(uint64(p.now), 1) //nolint:gosec // a time
 	return p.checkPhase()
 }
 
@@ -162,7 +162,7 @@ func (p *player) start() *Violation {
 		}
 	}
 	var due set
-	if !p.make.WorldAlone {
+	if !p.maker.WorldAlone {
 		due = p.model.start()
 	}
 	for _, step := range steps {
@@ -183,7 +183,7 @@ func (p *player) start() *Violation {
 		p.say("start %s %s", step.Action, step.Node)
 		p.note(uint64(p.now), uint64(a), uint64(i)) //nolint:gosec // small numbers
 	}
-	if due != 0 && !p.make.WorldAlone {
+	if due != 0 && !p.maker.WorldAlone {
 		return p.violate(RuleReady, "%v may start and does not", p.s.ids(due))
 	}
 	return p.checkFlight()
@@ -249,7 +249,7 @@ func (p *player) finish(f flight) *Violation {
 		}
 	}
 	p.heard.ended(f.action, f.node, out)
-	if !p.make.WorldAlone {
+	if !p.maker.WorldAlone {
 		p.model.complete(f.action, f.node, out.Verdict == walk.Succeeded)
 	}
 	return p.checkPhase()
@@ -269,7 +269,7 @@ func (p *player) cancel() *Violation {
 	if p.whole != nil {
 		p.whole.Cancel()
 	}
-	if !p.make.WorldAlone {
+	if !p.maker.WorldAlone {
 		p.model.cancel()
 	}
 	return p.checkPhase()
@@ -281,7 +281,13 @@ func describe(out walk.Outcome) string {
 		word string
 		on   bool
 	}{
-		{"changed", out.Changed}, {"exists", out.Exists}, {"created", out.Created}, {"replaced", out.Replaced},
+		{"changed", out.Changed},
+		{"exists", out.Exists},
+		{"created", out.Created},
+		{"replaced", out.Replaced},
+		{"saved", out.Snapshotted},
+		{"untouched", out.Untouched},
+		{"differs", out.Differs},
 	} {
 		if fact.on {
 			words = append(words, fact.word)

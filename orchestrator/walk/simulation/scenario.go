@@ -53,8 +53,15 @@ type Plan struct {
 	Did Did
 	// Obeys a cancel: the step ends at once, canceled.
 	Obeys bool
-	// Replaces a resource; with Snapshot, its content was saved before.
-	Replaces, Snapshot bool
+	// Replaces a resource.
+	Replaces bool
+	// Snapshot: the step saves what the node holds before it changes it.
+	Snapshot bool
+	// Proves, of an observation: that nothing was changed, where that is so.
+	Proves bool
+	// Differs, of a restoration: what the node gets from others that are not as
+	// before makes it another.
+	Differs bool
 }
 
 // Did is how far a step came.
@@ -160,7 +167,9 @@ func (s *Scenario) normalize() {
 func (p *Plan) normalize(a action) {
 	p.Takes = max(p.Takes, 1)
 	p.Replaces = p.Replaces && (a == apply || a == restore)
-	p.Snapshot = p.Snapshot && p.Replaces && a == apply
+	p.Snapshot = p.Snapshot && a == apply
+	p.Proves = p.Proves && a == observe
+	p.Differs = p.Differs && a == restore
 	p.Refused = p.Refused && p.Verdict == walk.Failed && (a == apply || a == remove)
 	if p.Refused {
 		p.Obeys = false

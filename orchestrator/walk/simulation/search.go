@@ -37,13 +37,10 @@ func (f *Found) String() string {
 	return b.String() + f.Scenario.String()
 }
 
-// batch is how many seeds a shard takes at once.
-const batch = 256
-
 // Search plays the scenarios of the seeds first, first+1 and so on, in as many
 // shards as asked for, and stops at the first that breaks a rule or when ctx is
 // over. Every sixty-fourth is played twice: a seed tells one story.
-func Search(ctx context.Context, first, graphs uint64, shards int, make Maker) (Tally, *Found) {
+func Search(ctx context.Context, first, graphs uint64, shards int, maker Maker) (Tally, *Found) {
 	var next atomic.Uint64
 	var broken atomic.Bool
 	var mu sync.Mutex
@@ -58,27 +55,22 @@ func Search(ctx context.Context, first, graphs uint64, shards int, make Maker) (
 				defer mu.Unlock()
 				total.add(own)
 			}()
-			for from := next.Add(batch) - batch; from < graphs; from = next.Add(batch) - batch {
-				for i := from; i < min(from+batch, graphs); i++ {
-					if broken.Load() || ctx.Err() != nil {
-						return
-					}
-					v := own.play(first+i, make)
-					if v == nil {
-						continue
-					}
-					mu.Lock()
-					if broken.Store(true); found == nil || first+i < found.Seed {
-						found = &Found{Seed: first + i, Violation: v}
-					}
-					mu.Unlock()
+			for i := next.Add(1) - 1; i < graphs && !broken.Load() && ctx.Err() == nil; i = next.Add(1) - 1 {
+				v := own.play(first+i, maker)
+				if v == nil {
+					continue
 				}
+				mu.Lock()
+				if broken.Store(true); found == nil || first+i < found.Seed {
+					found = &Found{Seed: first + i, Violation: v}
+				}
+				mu.Unlock()
 			}
 		})
 	}
 	wait.Wait()
 	if found != nil {
-		found.shrink(make)
+		found.shrink(maker)
 	}
 	return total, found
 }
@@ -92,9 +84,9 @@ func (t *Tally) add(o Tally) {
 	}
 }
 
-func (t *Tally) play(seed uint64, make Maker) *Violation {
+func (t *Tally) play(seed uint64, maker Maker) *Violation {
 	s := Draw(seed)
-	story, v := Play(s, make, false)
+	story, v := Play(s, maker, false)
 	t.Graphs++
 	t.Nodes += uint64(len(s.Nodes))
 	t.Steps += uint64(story.Steps) //nolint:gosec // a count
@@ -102,19 +94,19 @@ func (t *Tally) play(seed uint64, make Maker) *Violation {
 	if v != nil || seed%64 != 0 {
 		return v
 	}
-	if again, _ := Play(Draw(seed), make, false); again.Digest != story.Digest {
+	if again, _ := Play(Draw(seed), maker, false); again.Digest != story.Digest {
 		return &Violation{Rule: RuleSameStory, Detail: "the same seed gave other steps"}
 	}
 	return nil
 }
 
-func (f *Found) shrink(make Maker) {
-	s, v := Shrink(Draw(f.Seed), make)
+func (f *Found) shrink(maker Maker) {
+	s, v := Shrink(Draw(f.Seed), maker)
 	f.Scenario = s
 	if v == nil {
 		return // it does not happen every time, and cannot be made smaller
 	}
 	f.Violation = v
-	story, _ := Play(s, make, true)
+	story, _ := Play(s, maker, true)
 	f.Lines = story.Lines
 }

@@ -8,7 +8,7 @@ import "math/bits"
 const maxNodes = 64
 
 // set of nodes, by their places in the order of ids.
-type set uint64
+type set uint64 //nolint:recvcheck // put alone changes a set
 
 func one(i int) set { return 1 << i }
 

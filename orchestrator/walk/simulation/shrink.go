@@ -11,15 +11,15 @@ import (
 // Shrink makes a scenario smaller while the same rule is broken, until nothing
 // can be taken from it any more. It returns that scenario and how it breaks the
 // rule; nil if s breaks none.
-func Shrink(s *Scenario, make Maker) (*Scenario, *Violation) {
-	_, broken := Play(s, make, false)
+func Shrink(s *Scenario, maker Maker) (*Scenario, *Violation) {
+	_, broken := Play(s, maker, false)
 	if broken == nil {
 		return s, nil
 	}
 	for again := true; again; {
 		again = false
 		for smaller := range smallerThan(s) {
-			if _, v := Play(smaller, make, false); v != nil && v.Rule == broken.Rule {
+			if _, v := Play(smaller, maker, false); v != nil && v.Rule == broken.Rule {
 				s, broken, again = smaller, v, true
 				break
 			}
@@ -88,14 +88,9 @@ func clearFlag(on *bool) bool {
 // than to succeed at once.
 func shrinkNodes(s *Scenario, change changer) bool {
 	for i := range s.Nodes {
-		for _, needs := range []func(n *Node) *set{
-			func(n *Node) *set { return &n.NeedsNew }, func(n *Node) *set { return &n.NeedsOld },
-		} {
-			for left := *needs(&s.Nodes[i]); left != 0; left = left.rest() {
-				if !change(func(c *Scenario) bool { needs(&c.Nodes[i]).put(left.first(), false); return true }) {
-					return false
-				}
-			}
+		newNeeds, oldNeeds := func(n *Node) *set { return &n.NeedsNew }, func(n *Node) *set { return &n.NeedsOld }
+		if !shrinkNeeds(s, i, newNeeds, change) || !shrinkNeeds(s, i, oldNeeds, change) {
+			return false
 		}
 		for f := range s.Nodes[i].flags() {
 			if !change(func(c *Scenario) bool { return clearFlag(c.Nodes[i].flags()[f].on) }) {
@@ -112,6 +107,15 @@ func shrinkNodes(s *Scenario, change changer) bool {
 			if !shrinkPlan(s, i, a, change) {
 				return false
 			}
+		}
+	}
+	return true
+}
+
+func shrinkNeeds(s *Scenario, i int, needs func(n *Node) *set, change changer) bool {
+	for left := *needs(&s.Nodes[i]); left != 0; left = left.rest() {
+		if !change(func(c *Scenario) bool { needs(&c.Nodes[i]).put(left.first(), false); return true }) {
+			return false
 		}
 	}
 	return true

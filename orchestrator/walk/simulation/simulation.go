@@ -97,7 +97,7 @@ type Violation struct {
 	Detail string
 }
 
-func (v *Violation) Error() string {
+func (v *Violation) String() string {
 	return fmt.Sprintf("rule %s is broken at %d: %s", v.Rule, v.At, v.Detail)
 }
 
@@ -105,7 +105,7 @@ func (v *Violation) Error() string {
 func actions() []orchestrator.StepAction {
 	return []orchestrator.StepAction{
 		orchestrator.StepApply, orchestrator.StepRemove, orchestrator.StepObserve, orchestrator.StepRestore,
-		orchestrator.StepDestroy, orchestrator.StepAdopt, orchestrator.StepForget,
+		orchestrator.StepDestroy, orchestrator.StepAdopt, orchestrator.StepForget, orchestrator.StepPrune,
 	}
 }
 
@@ -120,6 +120,7 @@ const (
 	destroy
 	adopt
 	forget
+	prune
 	numActions
 )
 
@@ -139,6 +140,8 @@ func actionOf(a orchestrator.StepAction) (action, bool) {
 		return adopt, true
 	case orchestrator.StepForget:
 		return forget, true
+	case orchestrator.StepPrune:
+		return prune, true
 	default:
 		return 0, false
 	}

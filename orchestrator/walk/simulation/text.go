@@ -93,6 +93,8 @@ func (p *Plan) flags() []flag {
 		{"obeys", &p.Obeys},
 		{"replaces", &p.Replaces},
 		{"snapshot", &p.Snapshot},
+		{"proves", &p.Proves},
+		{"differs", &p.Differs},
 	}
 }
 
@@ -249,14 +251,14 @@ func (p *Plan) parse(word string) error {
 	case "did":
 		for d, name := range dids() {
 			if name == object {
-				p.Did = Did(d) //nolint:gosec // an index of five words
+				p.Did = Did(d)
 				return nil
 			}
 		}
 	default:
 		for v, name := range verdicts() {
 			if name == word {
-				p.Verdict = walk.Verdict(v) //nolint:gosec // an index of three words
+				p.Verdict = walk.Verdict(v)
 				return nil
 			}
 		}

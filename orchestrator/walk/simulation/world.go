@@ -28,14 +28,15 @@ type thing struct {
 
 // world is what exists, and what steps have recorded of it.
 type world struct {
-	s         *Scenario
-	now       [maxNodes]thing
-	before    [maxNodes]thing
-	intended  set // this walk has recorded something of it
-	created   set // by this deployment
-	replaced  set
-	snapshots set
-	letGo     set // retained: left to itself
+	s        *Scenario
+	now      [maxNodes]thing
+	before   [maxNodes]thing
+	intended set // this walk has recorded something of it
+	created  set // by this deployment
+	replaced set
+	saved    set           // what it held is in a snapshot
+	letGo    set           // retained: left to itself
+	uses     [maxNodes]set // what is there of a node needs these
 }
 
 func (w *world) begin(s *Scenario) {
@@ -52,6 +53,9 @@ func (w *world) begin(s *Scenario) {
 			t.version = foreign
 		}
 		w.now[i], w.before[i] = t, t
+		if t.version != absent {
+			w.uses[i] = n.NeedsOld
+		}
 	}
 }
 
@@ -79,7 +83,7 @@ func (w *world) perform(a action, i int, p *Plan, canceled bool) walk.Outcome {
 	case destroy:
 		w.takeAway(i, did)
 	case observe:
-		w.observe(i, &out)
+		w.observe(i, p, &out)
 	case adopt:
 		if did >= DidHalf {
 			w.now[i].managed = true
@@ -89,6 +93,7 @@ func (w *world) perform(a action, i int, p *Plan, canceled bool) walk.Outcome {
 		if did == DidAll {
 			w.now[i].managed = false
 		}
+	default:
 	}
 	return out
 }
@@ -109,24 +114,26 @@ func (w *world) apply(i int, p *Plan, did Did, out *walk.Outcome) {
 	w.intended.put(i, true)
 	w.created.put(i, !there)
 	w.replaced.put(i, replaces)
-	w.snapshots.put(i, replaces && p.Snapshot)
+	w.saved.put(i, p.Snapshot && n.Previous && !n.Partial && w.s.OnFailure == orchestrator.OnFailureRollback)
 	switch did {
 	case DidHalf:
 		t.version = broken
 		t.wound++
+		w.uses[i] |= n.NeedsNew
 	case DidGone:
 		if there {
-			t.version = absent
+			t.version, w.uses[i] = absent, 0
 			t.life++
 		}
 	case DidAll:
-		t.version, t.wound = fresh, 0
+		t.version, t.wound, w.uses[i] = fresh, 0, n.NeedsNew
 		if replaces {
 			t.life++
 		}
+	default:
 	}
 	if succeeded {
-		out.Created, out.Replaced = !there, replaces
+		out.Created, out.Replaced, out.Snapshotted = !there, replaces, w.saved.has(i)
 	}
 }
 
@@ -141,22 +148,48 @@ func (w *world) restore(i int, p *Plan, did Did, out *walk.Outcome) {
 	case DidHalf:
 		t.version = broken
 		t.wound++
+		w.uses[i] |= n.NeedsOld
 	case DidGone:
 		if there {
-			t.version = absent
+			t.version, w.uses[i] = absent, 0
 			t.life++
 		}
 	case DidAll:
-		out.Changed = out.Verdict != walk.Succeeded || t.version != old
-		t.version, t.wound = old, 0
-		if p.Replaces && there {
-			t.life++
-			out.Replaced = out.Verdict == walk.Succeeded
-		}
-		if w.snapshots.has(i) && !out.Replaced {
-			t.life = w.before[i].life
+		w.bringBack(i, p, out)
+	default:
+	}
+}
+
+// bringBack makes a node as its previous graph says. What is made anew is filled
+// from the snapshot, if there is one.
+func (w *world) bringBack(i int, p *Plan, out *walk.Outcome) {
+	t := &w.now[i]
+	succeeded := out.Verdict == walk.Succeeded
+	anew := p.Replaces || t.version == absent
+	out.Changed = !succeeded || anew || t.version != old
+	switch {
+	case anew && w.saved.has(i):
+		t.life = w.before[i].life
+		out.Snapshotted = succeeded
+	case anew && t.version != absent:
+		t.life++
+	}
+	out.Replaced = succeeded && p.Replaces && t.version != absent
+	t.version, t.wound, w.uses[i] = old, 0, w.s.Nodes[i].NeedsOld
+	if p.Differs && w.getsOther(i) {
+		t.wound++
+		out.Differs = succeeded
+	}
+}
+
+// getsOther says that something a node needs is not as before.
+func (w *world) getsOther(i int) bool {
+	for needs := w.s.Nodes[i].NeedsOld; needs != 0; needs = needs.rest() {
+		if !w.asBefore(needs.first()) {
+			return true
 		}
 	}
+	return false
 }
 
 func (w *world) remove(i int, did Did, out *walk.Outcome) {
@@ -177,13 +210,14 @@ func (w *world) takeAway(i int, did Did) {
 		t.version = broken
 		t.wound++
 	case DidAll:
-		*t = thing{}
+		*t, w.uses[i] = thing{}, 0
+	default:
 	}
 }
 
 // observe tells what a step can know: of a node that no engine was ever asked
 // for, nothing is ours.
-func (w *world) observe(i int, out *walk.Outcome) {
+func (w *world) observe(i int, p *Plan, out *walk.Outcome) {
 	n := &w.s.Nodes[i]
 	out.Changed = out.Verdict != walk.Succeeded
 	if out.Verdict != walk.Succeeded {
@@ -191,33 +225,16 @@ func (w *world) observe(i int, out *walk.Outcome) {
 	}
 	known := n.Previous || w.intended.has(i)
 	out.Exists = known && w.now[i].version != absent
-	out.Created, out.Replaced = w.created.has(i), w.replaced.has(i)
-}
-
-// uses are the nodes that what is there of a node needs. What is half made may
-// need what either graph says.
-func (w *world) uses(i int) set {
-	n := &w.s.Nodes[i]
-	switch w.now[i].version {
-	case old:
-		return n.NeedsOld
-	case fresh:
-		return n.NeedsNew
-	case broken:
-		if w.intended.has(i) {
-			return n.NeedsOld | n.NeedsNew
-		}
-		return n.NeedsOld
-	default:
-		return 0
-	}
+	out.Created, out.Replaced, out.Snapshotted = w.created.has(i), w.replaced.has(i), w.saved.has(i)
+	asked := w.intended.has(i) && !n.Unchanged
+	out.Untouched = out.Exists && (!asked || p.Proves && n.Previous && !n.Partial && w.asBefore(i))
 }
 
 // user of a node: something that is there, was not left to itself, and
 // needs it.
 func (w *world) user(of int) (int, bool) {
 	for i := range w.s.Nodes {
-		if i != of && !w.letGo.has(i) && w.uses(i).has(of) {
+		if i != of && !w.letGo.has(i) && w.uses[i].has(of) {
 			return i, true
 		}
 	}
@@ -228,7 +245,7 @@ func (w *world) user(of int) (int, bool) {
 // not yet.
 func (w *world) outstanding(i int) bool {
 	n := &w.s.Nodes[i]
-	stays := n.Partial || n.ForwardOnly || w.replaced.has(i)
+	stays := n.Partial || n.ForwardOnly || w.replaced.has(i) && !w.saved.has(i)
 	return !stays && !w.asBefore(i) && w.now[i].version != old
 }
 

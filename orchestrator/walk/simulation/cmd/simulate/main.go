@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	began := time.Now()
 	tally, found := simulation.Search(ctx, *seed, *graphs, *shards, simulation.Walks())
-	if err := print(out, *seed, tally, time.Since(began)); err != nil {
+	if err := report(out, *seed, tally, time.Since(began)); err != nil {
 		return err
 	}
 	if found == nil {
@@ -68,10 +68,10 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if _, err := fmt.Fprintf(out, "\n%s", found); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: %w", errBroken, found.Violation)
+	return fmt.Errorf("%w: %s", errBroken, found.Violation)
 }
 
-func print(out io.Writer, seed uint64, t simulation.Tally, took time.Duration) error {
+func report(out io.Writer, seed uint64, t simulation.Tally, took time.Duration) error {
 	_, err := fmt.Fprintf(out, "seed %d: %d graphs, %d nodes, %d steps in %s\n",
 		seed, t.Graphs, t.Nodes, t.Steps, took.Round(time.Millisecond))
 	if err != nil {
@@ -110,7 +110,7 @@ func play(file string, out io.Writer) error {
 		}
 	}
 	if broken != nil {
-		return fmt.Errorf("%w: %w", errBroken, broken)
+		return fmt.Errorf("%w: %s", errBroken, broken)
 	}
 	return nil
 }
