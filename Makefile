@@ -92,6 +92,7 @@ fmt: ## Format every Go file
 .PHONY: bench
 bench: build ## Measure the budgets of the design as ratios
 	tools/build temporal provider-local $(ENGINES) $(PLATFORM)
+	go build -o bin/harness/chaos ./chaos/cmd/chaos
 	mkdir -p bench/results
 	go run ./bench/cmd/bench -json bench/results/latest.json
 

@@ -32,7 +32,9 @@ type Measurement struct {
 	Budget float64 `json:"budget,omitempty"`
 	// Limit is the largest Value that is accepted, for what needs no floor.
 	Limit float64 `json:"limit,omitempty"`
-	Note  string  `json:"note,omitempty"`
+	// None is accepted.
+	None bool   `json:"none,omitempty"`
+	Note string `json:"note,omitempty"`
 }
 
 // Compare makes the measurement of a value over a floor.
@@ -56,9 +58,14 @@ func Count(name string, value float64, unit string, limit float64, note string) 
 	return Measurement{Name: name, Value: value, Unit: unit, Limit: limit, Note: note}
 }
 
+// None makes the measurement of a number of things of which there must be none.
+func None(name string, value float64, unit, note string) Measurement {
+	return Measurement{Name: name, Value: value, Unit: unit, None: true, Note: note}
+}
+
 // Over says that the budget or the limit is exceeded.
 func (m Measurement) Over() bool {
-	return m.Budget > 0 && m.Ratio > m.Budget || m.Limit > 0 && m.Value > m.Limit
+	return m.Budget > 0 && m.Ratio > m.Budget || m.Limit > 0 && m.Value > m.Limit || m.None && m.Value > 0
 }
 
 // Median is the middle of the durations, which it sorts; 0 if there are none.
@@ -89,28 +96,37 @@ func Print(w io.Writer, measurements []Measurement) error {
 			budget = fmt.Sprintf("%.2f", m.Budget)
 		case m.Limit > 0:
 			budget = m.amount(m.Limit)
+		case m.None:
+			budget = m.amount(0)
 		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, m.amount(m.Value), floor, ratio, budget, m.verdict(), m.Note)
 	}
 	return table.Flush()
 }
 
-// PrintJSON writes measurements as one JSON array.
+// PrintJSON writes the budgets with their verdicts, and all measurements.
 func PrintJSON(w io.Writer, measurements []Measurement) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(measurements); err != nil {
+	document := struct {
+		Budgets      []Row         `json:"budgets"`
+		Measurements []Measurement `json:"measurements"`
+	}{Rows(Budgets(), measurements), measurements}
+	if err := encoder.Encode(document); err != nil {
 		return fmt.Errorf("write measurements: %w", err)
 	}
 	return nil
 }
 
+// notMeasured is the verdict on a ratio without a floor.
+const notMeasured = "not measured"
+
 func (m Measurement) verdict() string {
 	switch {
-	case m.Budget == 0 && m.Limit == 0:
+	case !m.bounded():
 		return ""
 	case m.Budget > 0 && m.Floor == 0:
-		return "not measured"
+		return notMeasured
 	case m.Over():
 		return "OVER"
 	default:

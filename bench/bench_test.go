@@ -3,6 +3,7 @@
 package bench_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,58 @@ func TestMedian(t *testing.T) {
 	}
 	if got := bench.Median(nil); got != 0 {
 		t.Errorf("the median of nothing is %d", got)
+	}
+}
+
+func TestRows(t *testing.T) {
+	t.Parallel()
+	budgets := []bench.Budget{
+		{What: "ratio", Target: "≤ 1.5", Names: []string{"ratio"}},
+		{What: "of engines", Target: "≤ 1 s", Names: []string{"time, *, p99"}},
+		{What: "told", Target: "reported", Names: []string{"told"}},
+		{What: "absent", Target: "0", Names: []string{"absent"}, Part: "other"},
+	}
+	rows := bench.Rows(budgets, []bench.Measurement{
+		bench.Compare("ratio, one", 12, 10, 1.5, ""),
+		bench.Compare("ratio, two", 16, 10, 1.5, ""),
+		bench.Compare("ratio, for information", 90, 10, 0, ""),
+		bench.AtMost("time, tofu, p99", time.Millisecond, time.Second, ""),
+		bench.AtMost("time, tofu, median", time.Hour, time.Second, ""),
+		bench.AtMost("told", time.Second, 0, ""),
+		bench.Compare("absent, without a floor", 3, 0, 1, ""),
+	})
+	want := []string{"missed 1 of 2", "kept 0 of 1", "reported 0 of 1", "not measured 0 of 0"}
+	for i, row := range rows {
+		if got := fmt.Sprintf("%s %d of %d", row.Verdict, row.Missed, row.Of); got != want[i] {
+			t.Errorf("%s: %s, want %s", row.What, got, want[i])
+		}
+	}
+	var b strings.Builder
+	if err := bench.PrintRows(&b, rows); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"BUDGET", "missed by 7 %", "kept", "reported", "part other"} {
+		if line := strings.Split(b.String(), "\n")[i]; !strings.Contains(line, want) {
+			t.Errorf("line %d does not say %q: %s", i, want, line)
+		}
+	}
+}
+
+// TestBudgetsAreMeasured: each line of the design's table names measurements of
+// its own.
+func TestBudgetsAreMeasured(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	for _, b := range bench.Budgets() {
+		if len(b.Names) == 0 || b.Part == "" || b.Target == "" {
+			t.Errorf("%q is incomplete: %+v", b.What, b)
+		}
+		for _, name := range b.Names {
+			if names[name] {
+				t.Errorf("%q decides about two budgets", name)
+			}
+			names[name] = true
+		}
 	}
 }
 

@@ -56,12 +56,17 @@ func Run(ctx context.Context, bin string) (measurements []bench.Measurement, err
 	if err := Prepare(ctx, p, map[string]time.Duration{slow: step, quick: 0}); err != nil {
 		return nil, err
 	}
+	bare, err := startBare(p)
+	if err != nil {
+		return nil, err
+	}
+	defer bare.stop()
 	for i, s := range []shape{chain(25), wide(100), diamonds(8, 8), random(100)} {
-		m, err := makespan(ctx, p, fmt.Sprintf("makespan-%d", i), s)
+		found, err := makespan(ctx, p, bare, fmt.Sprintf("makespan-%d", i), s)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.name, err)
 		}
-		measurements = append(measurements, m)
+		measurements = append(measurements, found...)
 	}
 	own, err := ownTime(ctx, p, dir)
 	if err != nil {
@@ -93,18 +98,28 @@ func Prepare(ctx context.Context, p *live.Platform, latencies map[string]time.Du
 }
 
 // makespan deploys a shape several times, each as a new application, and
-// compares the median with the longest path.
-func makespan(ctx context.Context, p *live.Platform, application string, s shape) (bench.Measurement, error) {
-	var took []time.Duration
+// compares the median with the longest path. In turn with it, the same graph is
+// walked by Temporal alone.
+func makespan(ctx context.Context, p *live.Platform, bare *bareTemporal, application string, s shape) ([]bench.Measurement, error) {
+	var took, floor []time.Duration
 	for round := range rounds {
+		alone, err := bare.run(ctx, s, step)
+		if err != nil {
+			return nil, fmt.Errorf("bare Temporal: %w", err)
+		}
+		floor = append(floor, alone)
 		d, err := deploy(ctx, p, fmt.Sprintf("%s-%d", application, round), s, slow)
 		if err != nil {
-			return bench.Measurement{}, err
+			return nil, err
 		}
 		took = append(took, d.FinishedAt.Sub(d.StartedAt))
 	}
-	return bench.Compare("makespan / critical path, "+s.name, bench.Median(took), time.Duration(s.depth())*step,
-		makespanBudget, fmt.Sprintf("%d steps of %s one after the other", s.depth(), step)), nil
+	path, note := time.Duration(s.depth())*step, fmt.Sprintf("%d steps of %s one after the other", s.depth(), step)
+	return []bench.Measurement{
+		bench.Compare("makespan / critical path, "+s.name, bench.Median(took), path, makespanBudget, note),
+		bench.Compare("the same by Temporal alone", bench.Median(floor), path, 0, note+"; no Nestor code, the same server and options"),
+		bench.Compare("makespan / Temporal alone, "+s.name, bench.Median(took), bench.Median(floor), 0, "what Nestor adds"),
+	}, nil
 }
 
 func deploy(ctx context.Context, p *live.Platform, application string, s shape, definition string) (orchestrator.Deployment, error) {

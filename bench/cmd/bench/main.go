@@ -22,6 +22,7 @@ import (
 	"syscall"
 
 	"github.com/HatiCode/nestor/bench"
+	"github.com/HatiCode/nestor/bench/chaos"
 	"github.com/HatiCode/nestor/bench/engines"
 	"github.com/HatiCode/nestor/bench/fairness"
 	"github.com/HatiCode/nestor/bench/reads"
@@ -55,6 +56,7 @@ func parts(bin string) []part {
 		{"stall", func(ctx context.Context) ([]bench.Measurement, error) { return stall.Run(ctx, bin) }},
 		{"fairness", func(ctx context.Context) ([]bench.Measurement, error) { return fairness.Run(ctx, bin) }},
 		{"scale", func(ctx context.Context) ([]bench.Measurement, error) { return scale.Run(ctx, bin) }},
+		{"chaos", func(ctx context.Context) ([]bench.Measurement, error) { return chaos.Run(ctx, bin) }},
 		{"memory", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Memory(ctx, bin) }},
 		{"terraform", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Terraform(ctx, bin) }},
 		{"pulumi", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Pulumi(ctx, bin) }},
@@ -123,6 +125,12 @@ func choose(all []part, names []string) ([]part, error) {
 
 func report(measurements []bench.Measurement, file string, out io.Writer) (err error) {
 	if err := bench.Print(out, measurements); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(out); err != nil {
+		return err
+	}
+	if err := bench.PrintRows(out, bench.Rows(bench.Budgets(), measurements)); err != nil {
 		return err
 	}
 	if file != "" {

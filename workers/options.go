@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package workers
+
+import "go.temporal.io/sdk/worker"
+
+// Options are those of every worker of Nestor, before a role adds its own. The
+// benchmarks measure bare Temporal with the same.
+func Options() worker.Options { return options() }
