@@ -34,7 +34,7 @@ func Budgets() []Budget {
 		{"history events per resource, chain", "≤ 6.5", []string{"history events per resource, chain"}, "walk"},
 		{"resources in one deployment", "10,000", []string{"history events per node, "}, "scale"},
 		{"stall after SIGKILL of a worker, fake engine, p99", "≤ 3 s", []string{"stall after SIGKILL of the worker, p99"}, "stall"},
-		{"stall after SIGKILL of a worker, real engine", "reported", []string{"stall after SIGKILL of the worker, terraform"}, "stall"},
+		{"stall after SIGKILL of a worker, real engine", "reported", []string{"stall after SIGKILL of the worker, terraform, longest"}, "stall-terraform"},
 		{"duplicate, lost or orphaned side effects", "0", []string{"side effects: "}, "chaos"},
 		{"catalog reads per second / raw store", "≥ 0.6", []string{"catalog read / raw store read"}, "reads"},
 		{"annotation scan / ripgrep", "≤ 1.5", []string{"annotation scan / "}, "scan"},

@@ -134,6 +134,25 @@ func run(ctx context.Context, bin, engine string, prepare func(context.Context, 
 
 // deploy resources, each of which needs the one before it.
 func deploy(ctx context.Context, p *live.Platform, c contestant, application string, names ...string) (orchestrator.Deployment, string, error) {
+	release, err := freeze(ctx, p, c, application, names...)
+	if err != nil {
+		return orchestrator.Deployment{}, "", err
+	}
+	d, err := p.Deploy(ctx, application, release)
+	return d, release, err
+}
+
+// begin to deploy the same.
+func begin(ctx context.Context, p *live.Platform, c contestant, application string, names ...string) (string, error) {
+	release, err := freeze(ctx, p, c, application, names...)
+	if err != nil {
+		return "", err
+	}
+	return p.Begin(ctx, application, release)
+}
+
+// freeze a release of such a chain.
+func freeze(ctx context.Context, p *live.Platform, c contestant, application string, names ...string) (string, error) {
 	var spec composer.CompositionSpec
 	before := ""
 	for _, name := range names {
@@ -143,12 +162,7 @@ func deploy(ctx context.Context, p *live.Platform, c contestant, application str
 		}
 		before = name
 	}
-	release, err := p.Release(ctx, application, spec)
-	if err != nil {
-		return orchestrator.Deployment{}, "", err
-	}
-	d, err := p.Deploy(ctx, application, release)
-	return d, release, err
+	return p.Release(ctx, application, spec)
 }
 
 // perResource compares the time between the ends of neighbours in a chain with

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package memory samples what a process and everything it started take. Linux
-// only.
+// Package memory samples what a process and everything it started take: memory,
+// and processor time. Linux only.
 package memory
 
 import (

@@ -73,8 +73,7 @@ func Run(ctx context.Context, bin string) (measurements []bench.Measurement, err
 	}, nil
 }
 
-// once kills the worker in the middle of a deployment, that long after a node
-// has ended, and returns the times between the ends of the nodes.
+// once deploys a chain, and kills the worker in the middle of it.
 func once(ctx context.Context, p *live.Platform, application string, moment time.Duration, killed map[int]bool) ([]time.Duration, error) {
 	release, err := p.Release(ctx, application, walk.Chain(nodes, definition))
 	if err != nil {
@@ -84,7 +83,15 @@ func once(ctx context.Context, p *live.Platform, application string, moment time
 	if err != nil {
 		return nil, err
 	}
+	return Kill(ctx, p, id, before, moment, killed)
+}
+
+// Kill the worker in the middle of a deployment, that long after so many nodes
+// have ended. It returns the times between the ends of the nodes, when the
+// deployment has succeeded, and adds the worker to killed.
+func Kill(ctx context.Context, p *live.Platform, id string, before int, moment time.Duration, killed map[int]bool) ([]time.Duration, error) {
 	for done := 0; done < before; {
+		var err error
 		if err := remote.Wait(ctx, poll); err != nil {
 			return nil, err
 		}

@@ -56,6 +56,7 @@ func parts(bin string) []part {
 		{"stall", func(ctx context.Context) ([]bench.Measurement, error) { return stall.Run(ctx, bin) }},
 		{"fairness", func(ctx context.Context) ([]bench.Measurement, error) { return fairness.Run(ctx, bin) }},
 		{"scale", func(ctx context.Context) ([]bench.Measurement, error) { return scale.Run(ctx, bin) }},
+		{"stall-terraform", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Stall(ctx, bin) }},
 		{"chaos", func(ctx context.Context) ([]bench.Measurement, error) { return chaos.Run(ctx, bin) }},
 		{"memory", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Memory(ctx, bin) }},
 		{"terraform", func(ctx context.Context) ([]bench.Measurement, error) { return engines.Terraform(ctx, bin) }},
