@@ -33,6 +33,8 @@ type Control struct {
 	Temporal Describer
 	Queues   QueueDescriber
 	Graphs   *Graphs
+	// Deployer queues the deployments that repair drift.
+	Deployer Deployer
 }
 
 // Describer looks at a workflow; a Temporal client does.
@@ -58,6 +60,10 @@ func (c *Control) Register(w Registrar) {
 		contract.ActivityDescribeRun:       c.DescribeRun,
 		contract.ActivityFinishPlan:        c.FinishPlan,
 		contract.ActivityServed:            c.Served,
+		contract.ActivityListDeployed:      c.ListDeployed,
+		contract.ActivityBeginDrift:        c.BeginDrift,
+		contract.ActivityFinishDrift:       c.FinishDrift,
+		contract.ActivityRepairDrift:       c.RepairDrift,
 	} {
 		w.RegisterActivityWithOptions(a, activity.RegisterOptions{Name: name})
 	}

@@ -29,6 +29,9 @@ func (s *Steps) PlanNode(ctx context.Context, in contract.PlanNodeInput) (contra
 		return contract.PlanNodeResult{}, toTemporal(err)
 	}
 	hidden := newMask()
+	if in.Drift {
+		return s.driftNode(ctx, plan.Scope, node, in, hidden)
+	}
 	preview, err := s.preview(ctx, plan.Scope, node, in, hidden)
 	if ctx.Err() != nil {
 		return contract.PlanNodeResult{}, ctx.Err()
@@ -122,14 +125,41 @@ func (s *Steps) preview(
 	if in.Remove && node.DeletionPolicy == catalog.RetainPolicy {
 		return engine.Preview{}, nil
 	}
-	environment, _, err := s.Registry.GetEnvironment(ctx, scope.Environment)
+	unknown, err := s.unknownTo(ctx, in.Plan, node)
 	if err != nil {
 		return engine.Preview{}, err
+	}
+	req, head, err := s.previewRequest(ctx, scope, node, in, unknown, hidden)
+	if err != nil {
+		return engine.Preview{}, err
+	}
+	return s.previewOf(ctx, req, head)
+}
+
+// previewOf asks the engine, and refuses a state that is not the head's.
+func (s *Steps) previewOf(ctx context.Context, req engine.Request, head orchestrator.NodeHead) (engine.Preview, error) {
+	p, err := s.Engine.Preview(ctx, req)
+	if err == nil {
+		_, err = s.compareState(head, p.State)
+	}
+	return p, err
+}
+
+// previewRequest is the engine's view of a node that is to be previewed, and the
+// node's head; a zero one where there is none. unknown are the outputs of other
+// nodes that are not known yet.
+func (s *Steps) previewRequest(
+	ctx context.Context, scope orchestrator.Scope, node composer.Node, in contract.PlanNodeInput,
+	unknown map[string][]string, hidden *mask,
+) (engine.Request, orchestrator.NodeHead, error) {
+	environment, _, err := s.Registry.GetEnvironment(ctx, scope.Environment)
+	if err != nil {
+		return engine.Request{}, orchestrator.NodeHead{}, err
 	}
 	req, err := s.request(ctx, node, scope, environment, discard{})
 	hidden.request(req)
 	if err != nil {
-		return engine.Preview{}, err
+		return req, orchestrator.NodeHead{}, err
 	}
 	req.Workspace = s.workspace(scope, in.Node, "plans")
 	req.Destroy, req.Plan = in.Remove, true
@@ -138,34 +168,24 @@ func (s *Steps) preview(
 	case err == nil:
 		req.Address, req.StateRef, req.Backend = head.Address, head.StateRef, s.backend(head.Backend)
 	case !errors.Is(err, store.ErrNotFound):
-		return engine.Preview{}, err
+		return req, head, err
 	}
 	if in.Remove {
 		err = s.recordedInputs(ctx, head, &req)
 	} else {
-		err = s.plannedInputs(ctx, scope, node, in.Plan, &req, hidden)
+		err = s.plannedInputs(ctx, scope, node, unknown, &req, hidden)
 	}
 	hidden.request(req)
-	if err != nil {
-		return engine.Preview{}, err
-	}
-	p, err := s.Engine.Preview(ctx, req)
-	if err == nil {
-		_, err = s.compareState(head, p.State)
-	}
-	return p, err
+	return req, head, err
 }
 
 // plannedInputs renders what can be known before the deployment: not the
 // outputs that the previews of the nodes before this one say will change.
 func (s *Steps) plannedInputs(
-	ctx context.Context, scope orchestrator.Scope, node composer.Node, plan string, req *engine.Request, hidden *mask,
+	ctx context.Context, scope orchestrator.Scope, node composer.Node, unknown map[string][]string,
+	req *engine.Request, hidden *mask,
 ) error {
 	live := s.liveOutputs(ctx, scope)
-	unknown, err := s.unknownTo(ctx, plan, node)
-	if err != nil {
-		return err
-	}
 	known := func(ref composer.Reference) bool {
 		return ref.External() || !slices.Contains(unknown[ref.Node], ref.Output)
 	}

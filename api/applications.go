@@ -68,6 +68,10 @@ func (s *Server) GetApplicationStatus(ctx context.Context, r gen.GetApplicationS
 		}
 		release = state.Release
 	}
+	drift, err := s.validDrift(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
 	return gen.GetApplicationStatus200JSONResponse{
 		Application: scope.Application,
 		Team:        scope.Team,
@@ -80,6 +84,7 @@ func (s *Server) GetApplicationStatus(ctx context.Context, r gen.GetApplicationS
 		Error:       deployment.Error,
 		Residue:     deployment.Residue,
 		Queued:      queued,
+		Drift:       drift,
 		Resources:   resources,
 	}, nil
 }

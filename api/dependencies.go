@@ -22,6 +22,9 @@ type Records interface {
 	ListEnvironments(ctx context.Context) ([]orchestrator.Environment, error)
 	GetPlan(ctx context.Context, id string) (orchestrator.Plan, error)
 	FinishPlan(ctx context.Context, p store.Principal, id, failure string, failures ...contract.PlanFailure) error
+	GetDrift(ctx context.Context, s orchestrator.Scope, id string) (orchestrator.Drift, error)
+	ListDrifts(ctx context.Context, s orchestrator.Scope) ([]orchestrator.Drift, error)
+	FinishDrift(ctx context.Context, p store.Principal, s orchestrator.Scope, id, failure string) (orchestrator.Drift, error)
 	GetPromotion(ctx context.Context, id string) (orchestrator.Promotion, error)
 	GetDeployment(ctx context.Context, id string) (orchestrator.Deployment, error)
 	ListDeployments(ctx context.Context, f registry.DeploymentFilter) (registry.Page, error)
@@ -64,6 +67,7 @@ type Compiler interface {
 	CreateRelease(ctx context.Context, p store.Principal, r compile.ReleaseRequest) (release composer.Release, created bool, err error)
 	Promotion(ctx context.Context, p store.Principal, r compile.PromotionRequest) (orchestrator.Promotion, error)
 	CheckDeploy(ctx context.Context, r contract.DeployRequest) error
+	Drift(ctx context.Context, r compile.DriftRequest) (report orchestrator.Drift, created bool, err error)
 }
 
 var _ Compiler = (*compile.Compiler)(nil)

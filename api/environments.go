@@ -60,6 +60,12 @@ func (s *Server) PutEnvironment(ctx context.Context, r gen.PutEnvironmentRequest
 		return nil, problem.Invalid([]manifest.Problem{{File: fileName(r.Body.File), Field: "spec.after", Message: err.Error()}})
 	case err != nil:
 		return nil, conditionProblem(err, condition)
+	}
+	if err := s.d.Temporal.ScheduleDrift(ctx, environment); err != nil {
+		// What counts is written, and a worker looks after the schedule, too.
+		s.log.WarnContext(ctx, "the schedule of drift checks could not be brought up to date yet", "environment", r.Environment, "error", err)
+	}
+	switch {
 	case revision == 1:
 		return gen.PutEnvironment201JSONResponse{
 			Body: environment, Headers: gen.PutEnvironment201ResponseHeaders{ETag: etag(revision)},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
 )
 
@@ -27,6 +28,15 @@ type Temporal interface {
 	StartPlan(ctx context.Context, input contract.PlanInput) error
 	// PlanEnding says how the workflow of a plan ended; empty while it runs.
 	PlanEnding(ctx context.Context, plan string) (string, error)
+	// StartDrift starts the workflow of a drift check; starting it again is no
+	// error.
+	StartDrift(ctx context.Context, input contract.DriftInput) error
+	// DriftEnding says how the workflow of a drift check ended; empty while it
+	// runs.
+	DriftEnding(ctx context.Context, scope orchestrator.Scope, id string) (string, error)
+	// ScheduleDrift brings the schedule of an environment's drift checks to what
+	// the environment asks for.
+	ScheduleDrift(ctx context.Context, e orchestrator.Environment) error
 	// Pollers lists who asked a task queue for work lately.
 	Pollers(ctx context.Context, queue string) ([]Poller, error)
 	// Check fails when the server cannot be reached.

@@ -121,9 +121,14 @@ func (t *TemporalClient) StartPlan(ctx context.Context, input contract.PlanInput
 
 // PlanEnding implements Temporal.
 func (t *TemporalClient) PlanEnding(ctx context.Context, plan string) (string, error) {
+	return t.ending(ctx, planWorkflowID(plan))
+}
+
+// ending says how a workflow ended; empty while it runs.
+func (t *TemporalClient) ending(ctx context.Context, workflowID string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	answer, err := t.client.DescribeWorkflowExecution(ctx, planWorkflowID(plan), "")
+	answer, err := t.client.DescribeWorkflowExecution(ctx, workflowID, "")
 	var gone *serviceerror.NotFound
 	if errors.As(err, &gone) {
 		return "its workflow is gone from Temporal, or was never started", nil

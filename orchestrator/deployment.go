@@ -112,6 +112,9 @@ type Deployment struct {
 	Error      string    `json:"error,omitempty"`
 	Residue    []Residue `json:"residue,omitempty"`
 	Promotion  string    `json:"promotion,omitempty"` // id of the promotion record behind it
+	// Trigger is TriggerDrift where the deployment repairs what a drift check has
+	// found, whose id is its first plan's; empty otherwise.
+	Trigger Trigger `json:"trigger,omitempty"`
 	// Adoption of a deployment of KindAdopt; its ChangeDigest covers this.
 	Adoption *Adoption `json:"adoption,omitempty"`
 }

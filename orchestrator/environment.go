@@ -71,6 +71,8 @@ type EnvironmentSpec struct {
 	// MaxInFlight bounds the steps of one deployment that run at once;
 	// 0 means 200, at most 500.
 	MaxInFlight int `json:"maxInFlight,omitempty"`
+	// Drift is looked for on a schedule; nil: only when somebody asks.
+	Drift *DriftPolicy `json:"drift,omitempty"`
 }
 
 // StateOf is where an engine keeps its state.

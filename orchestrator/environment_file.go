@@ -103,6 +103,7 @@ func (c environmentCheck) run() {
 	c.variables()
 	c.shared()
 	c.bounds()
+	c.drift()
 }
 
 func (c environmentCheck) providers() {

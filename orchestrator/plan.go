@@ -33,6 +33,8 @@ type Plan struct {
 	// ChangeDigest covers Nodes: addresses, actions, paths and known values.
 	ChangeDigest string `json:"changeDigest,omitempty"`
 	Summary      Counts `json:"summary"`
+	// Drift says that the plan is a drift check's: of what is deployed already.
+	Drift bool `json:"drift,omitempty"`
 }
 
 // Counts of resources (not nodes) by action.
@@ -60,6 +62,8 @@ type NodePlan struct {
 	// Digest covers Changes.
 	Digest string `json:"digest"`
 	Error  string `json:"error,omitempty"`
+	// Drift is the node's state in a drift check; empty in other plans.
+	Drift DriftState `json:"drift,omitempty"`
 }
 
 // Action on one resource.

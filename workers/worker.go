@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -99,7 +100,10 @@ func Run(ctx context.Context, c Config, logger *slog.Logger, ready func()) (err 
 		started = append(started, w)
 	}
 	ready()
+	var keeping sync.WaitGroup
+	keeping.Go(func() { schedules(ctx, c, opened.Registry, temporal, logger) })
 	prune(ctx, c, opened, logger)
+	keeping.Wait()
 	return nil
 }
 
@@ -174,6 +178,7 @@ func (b builder) control() worker.Worker {
 	workflows.Register(w)
 	(&activities.Control{
 		Registry: b.records.Registry, Compiler: b.records.Compiler, Temporal: b.temporal, Queues: b.temporal, Graphs: b.graphs,
+		Deployer: deployer{b.temporal},
 	}).Register(w)
 	b.logger.Info("serving", "role", RoleControl)
 	return w

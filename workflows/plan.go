@@ -176,7 +176,7 @@ func (p *plan) look(ctx workflow.Context, queue string) error {
 // describe finds the node and the graph that a preview is about.
 func (p *plan) describe(step walk.Step) (contract.GraphNode, contract.PlanNodeInput) {
 	node := p.target[step.Node]
-	in := contract.PlanNodeInput{Plan: p.in.Plan, Node: step.Node, GraphDigest: p.in.GraphDigest}
+	in := contract.PlanNodeInput{Plan: p.in.Plan, Node: step.Node, GraphDigest: p.in.GraphDigest, Drift: p.in.Drift}
 	if step.Previous {
 		node = p.previous[step.Node]
 		in.GraphDigest, in.Remove = p.in.PreviousGraphDigest, true

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package workflows is the durable part of Nestor: Application serialises the
-// deployments of one application, Deployment walks one graph, and Plan previews
-// one. They decide when; orchestrator/walk decides what comes next, and
+// deployments of one application, Deployment walks one graph, Plan previews one,
+// Drift finds out whether one is still true, and DriftSweep all of an environment. They decide when; orchestrator/walk decides what comes next, and
 // activities act.
 //
 // Nothing here does I/O, reads a clock or starts a goroutine of its own: every
@@ -28,6 +28,8 @@ func Register(w worker.WorkflowRegistry) {
 	w.RegisterWorkflowWithOptions(Application, movesOn(contract.WorkflowApplication))
 	w.RegisterWorkflowWithOptions(Deployment, stays(contract.WorkflowDeployment))
 	w.RegisterWorkflowWithOptions(Plan, stays(contract.WorkflowPlan))
+	w.RegisterWorkflowWithOptions(Drift, stays(contract.WorkflowDrift))
+	w.RegisterWorkflowWithOptions(DriftSweep, stays(contract.WorkflowDriftSweep))
 }
 
 // withRecords returns a context for local activities that read or write

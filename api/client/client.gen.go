@@ -68,7 +68,10 @@ type ApplicationList struct {
 type ApplicationStatus struct {
 	Application string `json:"application"`
 	Deployment  string `json:"deployment"`
-	Environment string `json:"environment"`
+
+	// Drift The latest drift report, without its nodes, if it is about what is deployed now.
+	Drift       **orchestrator.Drift `json:"drift,omitempty"`
+	Environment string               `json:"environment"`
 
 	// Error What the deployment ended with.
 	Error *string `json:"error,omitempty"`
@@ -219,6 +222,14 @@ type DeploymentStatus = orchestrator.Status
 // Digest `sha256:` and 64 hexadecimal digits.
 type Digest = string
 
+// Drift defines model for Drift.
+type Drift = orchestrator.Drift
+
+// DriftList defines model for DriftList.
+type DriftList struct {
+	Items []Drift `json:"items"`
+}
+
 // EngineList defines model for EngineList.
 type EngineList struct {
 	Items []EngineStatus `json:"items"`
@@ -329,6 +340,9 @@ type Node = composer.Node
 
 // NodeChange defines model for NodeChange.
 type NodeChange = orchestrator.NodeChange
+
+// NodeDrift defines model for NodeDrift.
+type NodeDrift = orchestrator.NodeDrift
 
 // NodeError defines model for NodeError.
 type NodeError = orchestrator.NodeError
@@ -700,6 +714,39 @@ type GetDeploymentLogsParams struct {
 	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
+// ListDriftsParams defines parameters for ListDrifts.
+type ListDriftsParams struct {
+	// Team The team; may be left out by a token with one team.
+	Team *TeamFilter `form:"team,omitempty" json:"team,omitempty"`
+
+	// Application Of this application.
+	Application Name `form:"application" json:"application"`
+
+	// Environment In this environment.
+	Environment Name `form:"environment" json:"environment"`
+}
+
+// CreateDriftJSONBody defines parameters for CreateDrift.
+type CreateDriftJSONBody struct {
+	// Application A DNS label.
+	Application Name `json:"application"`
+
+	// Environment A DNS label.
+	Environment Name `json:"environment"`
+
+	// Repair Repair what differs.
+	Repair bool `json:"repair,omitempty"`
+
+	// Team A DNS label.
+	Team Name `json:"team"`
+}
+
+// CreateDriftParams defines parameters for CreateDrift.
+type CreateDriftParams struct {
+	// IdempotencyKey A key of the caller's choice, such as a UUID; a repeated request with it is accepted once.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // PutEnvironmentJSONBody defines parameters for PutEnvironment.
 type PutEnvironmentJSONBody struct {
 	// Environment The YAML text.
@@ -848,6 +895,9 @@ type CancelDeploymentJSONRequestBody CancelDeploymentJSONBody
 
 // RejectDeploymentJSONRequestBody defines body for RejectDeployment for application/json ContentType.
 type RejectDeploymentJSONRequestBody = Decision
+
+// CreateDriftJSONRequestBody defines body for CreateDrift for application/json ContentType.
+type CreateDriftJSONRequestBody CreateDriftJSONBody
 
 // PutEnvironmentJSONRequestBody defines body for PutEnvironment for application/json ContentType.
 type PutEnvironmentJSONRequestBody PutEnvironmentJSONBody
@@ -1208,6 +1258,44 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/deployments/{team}/{application}/{environment}/{n}/reject (the `RejectDeployment` operationId).
 	RejectDeployment(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, n NInPath, body RejectDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDrifts List the drift reports of an application in an environment
+	//
+	// The latest 20 are kept.
+	//
+	// Corresponds with GET /api/v1/drift (the `ListDrifts` operationId).
+	ListDrifts(ctx context.Context, params *ListDriftsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDriftWithBody Ask whether what is deployed is still as it was deployed
+	//
+	// Answers at once; follow the report until its status is not `running`. One
+	// check of an application in an environment runs at a time: while one does,
+	// the answer is its report. With `repair`, what differs is made again as it
+	// was deployed, by a deployment like any other, which waits for the approvals
+	// that the environment asks for.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/drift (the `CreateDrift` operationId).
+	CreateDriftWithBody(ctx context.Context, params *CreateDriftParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateDrift Ask whether what is deployed is still as it was deployed
+	//
+	// Answers at once; follow the report until its status is not `running`. One
+	// check of an application in an environment runs at a time: while one does,
+	// the answer is its report. With `repair`, what differs is made again as it
+	// was deployed, by a deployment like any other, which waits for the approvals
+	// that the environment asks for.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/drift (the `CreateDrift` operationId).
+	CreateDrift(ctx context.Context, params *CreateDriftParams, body CreateDriftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDrift Get a drift report
+	//
+	// Corresponds with GET /api/v1/drift/{team}/{application}/{environment}/{id} (the `GetDrift` operationId).
+	GetDrift(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, id IDInPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListEngines List the engines and who serves them
 	//
@@ -1954,6 +2042,84 @@ func (c *Client) RejectDeploymentWithBody(ctx context.Context, team TeamInPath, 
 // Corresponds with POST /api/v1/deployments/{team}/{application}/{environment}/{n}/reject (the `RejectDeployment` operationId).
 func (c *Client) RejectDeployment(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, n NInPath, body RejectDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRejectDeploymentRequest(c.Server, team, application, environment, n, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDrifts List the drift reports of an application in an environment
+//
+// The latest 20 are kept.
+//
+// Corresponds with GET /api/v1/drift (the `ListDrifts` operationId).
+func (c *Client) ListDrifts(ctx context.Context, params *ListDriftsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDriftsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDriftWithBody Ask whether what is deployed is still as it was deployed
+//
+// Answers at once; follow the report until its status is not `running`. One
+// check of an application in an environment runs at a time: while one does,
+// the answer is its report. With `repair`, what differs is made again as it
+// was deployed, by a deployment like any other, which waits for the approvals
+// that the environment asks for.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/drift (the `CreateDrift` operationId).
+func (c *Client) CreateDriftWithBody(ctx context.Context, params *CreateDriftParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDriftRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateDrift Ask whether what is deployed is still as it was deployed
+//
+// Answers at once; follow the report until its status is not `running`. One
+// check of an application in an environment runs at a time: while one does,
+// the answer is its report. With `repair`, what differs is made again as it
+// was deployed, by a deployment like any other, which waits for the approvals
+// that the environment asks for.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/drift (the `CreateDrift` operationId).
+func (c *Client) CreateDrift(ctx context.Context, params *CreateDriftParams, body CreateDriftJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateDriftRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDrift Get a drift report
+//
+// Corresponds with GET /api/v1/drift/{team}/{application}/{environment}/{id} (the `GetDrift` operationId).
+func (c *Client) GetDrift(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, id IDInPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDriftRequest(c.Server, team, application, environment, id)
 	if err != nil {
 		return nil, err
 	}
@@ -3725,6 +3891,186 @@ func NewRejectDeploymentRequestWithBody(server string, team TeamInPath, applicat
 	return req, nil
 }
 
+// NewListDriftsRequest constructs an http.Request for the ListDrifts method
+func NewListDriftsRequest(server string, params *ListDriftsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/drift")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Team != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "team", *params.Team, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "application", params.Application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "environment", params.Environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateDriftRequest calls the generic CreateDrift builder with application/json body
+func NewCreateDriftRequest(server string, params *CreateDriftParams, body CreateDriftJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateDriftRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateDriftRequestWithBody constructs an http.Request for the CreateDrift method, with any body, and a specified content type
+func NewCreateDriftRequestWithBody(server string, params *CreateDriftParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/drift")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetDriftRequest constructs an http.Request for the GetDrift method
+func NewGetDriftRequest(server string, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, id IDInPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "team", team, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "application", application, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam2 string
+
+	pathParam2, err = runtime.StyleParamWithOptions("simple", false, "environment", environment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam3 string
+
+	pathParam3, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/drift/%s/%s/%s/%s", pathParam0, pathParam1, pathParam2, pathParam3)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListEnginesRequest constructs an http.Request for the ListEngines method
 func NewListEnginesRequest(server string) (*http.Request, error) {
 	var err error
@@ -5046,6 +5392,48 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/deployments/{team}/{application}/{environment}/{n}/reject (the `RejectDeployment` operationId).
 	RejectDeploymentWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, n NInPath, body RejectDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*RejectDeploymentResponse, error)
 
+	// ListDriftsWithResponse List the drift reports of an application in an environment
+	//
+	// The latest 20 are kept.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/drift (the `ListDrifts` operationId).
+	ListDriftsWithResponse(ctx context.Context, params *ListDriftsParams, reqEditors ...RequestEditorFn) (*ListDriftsResponse, error)
+
+	// CreateDriftWithBodyWithResponse Ask whether what is deployed is still as it was deployed
+	//
+	// Answers at once; follow the report until its status is not `running`. One
+	// check of an application in an environment runs at a time: while one does,
+	// the answer is its report. With `repair`, what differs is made again as it
+	// was deployed, by a deployment like any other, which waits for the approvals
+	// that the environment asks for.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/drift (the `CreateDrift` operationId).
+	CreateDriftWithBodyWithResponse(ctx context.Context, params *CreateDriftParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDriftResponse, error)
+
+	// CreateDriftWithResponse Ask whether what is deployed is still as it was deployed
+	//
+	// Answers at once; follow the report until its status is not `running`. One
+	// check of an application in an environment runs at a time: while one does,
+	// the answer is its report. With `repair`, what differs is made again as it
+	// was deployed, by a deployment like any other, which waits for the approvals
+	// that the environment asks for.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/drift (the `CreateDrift` operationId).
+	CreateDriftWithResponse(ctx context.Context, params *CreateDriftParams, body CreateDriftJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDriftResponse, error)
+
+	// GetDriftWithResponse Get a drift report
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/drift/{team}/{application}/{environment}/{id} (the `GetDrift` operationId).
+	GetDriftWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, id IDInPath, reqEditors ...RequestEditorFn) (*GetDriftResponse, error)
+
 	// ListEnginesWithResponse List the engines and who serves them
 	//
 	// Every engine that an environment enables or a definition names, with the workers that Temporal has seen lately.
@@ -6216,6 +6604,157 @@ func (r RejectDeploymentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RejectDeploymentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDriftsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DriftList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDriftsResponse) GetJSON200() *DriftList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDriftsResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDriftsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDriftsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDriftsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDriftsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateDriftResponse202Headers the declared response headers of an HTTP 202 response for CreateDrift
+type CreateDriftResponse202Headers struct {
+	Location *string
+}
+
+type CreateDriftResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Drift
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *CreateDriftResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r CreateDriftResponse) GetJSON202() *Drift {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateDriftResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateDriftResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateDriftResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateDriftResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateDriftResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetDriftResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Drift
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetDriftResponse) GetJSON200() *Drift {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetDriftResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetDriftResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDriftResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDriftResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDriftResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7783,6 +8322,72 @@ func (c *ClientWithResponses) RejectDeploymentWithResponse(ctx context.Context, 
 	return ParseRejectDeploymentResponse(rsp)
 }
 
+// ListDriftsWithResponse List the drift reports of an application in an environment
+//
+// The latest 20 are kept.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/drift (the `ListDrifts` operationId).
+func (c *ClientWithResponses) ListDriftsWithResponse(ctx context.Context, params *ListDriftsParams, reqEditors ...RequestEditorFn) (*ListDriftsResponse, error) {
+	rsp, err := c.ListDrifts(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDriftsResponse(rsp)
+}
+
+// CreateDriftWithBodyWithResponse Ask whether what is deployed is still as it was deployed
+//
+// Answers at once; follow the report until its status is not `running`. One
+// check of an application in an environment runs at a time: while one does,
+// the answer is its report. With `repair`, what differs is made again as it
+// was deployed, by a deployment like any other, which waits for the approvals
+// that the environment asks for.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/drift (the `CreateDrift` operationId).
+func (c *ClientWithResponses) CreateDriftWithBodyWithResponse(ctx context.Context, params *CreateDriftParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateDriftResponse, error) {
+	rsp, err := c.CreateDriftWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDriftResponse(rsp)
+}
+
+// CreateDriftWithResponse Ask whether what is deployed is still as it was deployed
+//
+// Answers at once; follow the report until its status is not `running`. One
+// check of an application in an environment runs at a time: while one does,
+// the answer is its report. With `repair`, what differs is made again as it
+// was deployed, by a deployment like any other, which waits for the approvals
+// that the environment asks for.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/drift (the `CreateDrift` operationId).
+func (c *ClientWithResponses) CreateDriftWithResponse(ctx context.Context, params *CreateDriftParams, body CreateDriftJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateDriftResponse, error) {
+	rsp, err := c.CreateDrift(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateDriftResponse(rsp)
+}
+
+// GetDriftWithResponse Get a drift report
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/drift/{team}/{application}/{environment}/{id} (the `GetDrift` operationId).
+func (c *ClientWithResponses) GetDriftWithResponse(ctx context.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, id IDInPath, reqEditors ...RequestEditorFn) (*GetDriftResponse, error) {
+	rsp, err := c.GetDrift(ctx, team, application, environment, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDriftResponse(rsp)
+}
+
 // ListEnginesWithResponse List the engines and who serves them
 //
 // Every engine that an environment enables or a definition names, with the workers that Temporal has seen lately.
@@ -8864,6 +9469,118 @@ func ParseRejectDeploymentResponse(rsp *http.Response) (*RejectDeploymentRespons
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDriftsResponse parses an HTTP response from a ListDriftsWithResponse call
+func ParseListDriftsResponse(rsp *http.Response) (*ListDriftsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDriftsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DriftList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateDriftResponse parses an HTTP response from a CreateDriftWithResponse call
+func ParseCreateDriftResponse(rsp *http.Response) (*CreateDriftResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateDriftResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Drift
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers CreateDriftResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetDriftResponse parses an HTTP response from a GetDriftWithResponse call
+func ParseGetDriftResponse(rsp *http.Response) (*GetDriftResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDriftResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Drift
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest ProblemAnswer

@@ -67,7 +67,10 @@ type ApplicationList struct {
 type ApplicationStatus struct {
 	Application string `json:"application"`
 	Deployment  string `json:"deployment"`
-	Environment string `json:"environment"`
+
+	// Drift The latest drift report, without its nodes, if it is about what is deployed now.
+	Drift       *orchestrator.Drift `json:"drift,omitempty"`
+	Environment string              `json:"environment"`
 
 	// Error What the deployment ended with.
 	Error string `json:"error,omitempty"`
@@ -218,6 +221,14 @@ type DeploymentStatus = orchestrator.Status
 // Digest `sha256:` and 64 hexadecimal digits.
 type Digest = string
 
+// Drift defines model for Drift.
+type Drift = orchestrator.Drift
+
+// DriftList defines model for DriftList.
+type DriftList struct {
+	Items []Drift `json:"items"`
+}
+
 // EngineList defines model for EngineList.
 type EngineList struct {
 	Items []EngineStatus `json:"items"`
@@ -328,6 +339,9 @@ type Node = composer.Node
 
 // NodeChange defines model for NodeChange.
 type NodeChange = orchestrator.NodeChange
+
+// NodeDrift defines model for NodeDrift.
+type NodeDrift = orchestrator.NodeDrift
 
 // NodeError defines model for NodeError.
 type NodeError = orchestrator.NodeError
@@ -699,6 +713,39 @@ type GetDeploymentLogsParams struct {
 	LastEventID LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
+// ListDriftsParams defines parameters for ListDrifts.
+type ListDriftsParams struct {
+	// Team The team; may be left out by a token with one team.
+	Team TeamFilter `form:"team,omitempty" json:"team,omitempty"`
+
+	// Application Of this application.
+	Application Name `form:"application" json:"application"`
+
+	// Environment In this environment.
+	Environment Name `form:"environment" json:"environment"`
+}
+
+// CreateDriftJSONBody defines parameters for CreateDrift.
+type CreateDriftJSONBody struct {
+	// Application A DNS label.
+	Application Name `json:"application"`
+
+	// Environment A DNS label.
+	Environment Name `json:"environment"`
+
+	// Repair Repair what differs.
+	Repair bool `json:"repair,omitempty"`
+
+	// Team A DNS label.
+	Team Name `json:"team"`
+}
+
+// CreateDriftParams defines parameters for CreateDrift.
+type CreateDriftParams struct {
+	// IdempotencyKey A key of the caller's choice, such as a UUID; a repeated request with it is accepted once.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // PutEnvironmentJSONBody defines parameters for PutEnvironment.
 type PutEnvironmentJSONBody struct {
 	// Environment The YAML text.
@@ -848,6 +895,9 @@ type CancelDeploymentJSONRequestBody CancelDeploymentJSONBody
 // RejectDeploymentJSONRequestBody defines body for RejectDeployment for application/json ContentType.
 type RejectDeploymentJSONRequestBody = Decision
 
+// CreateDriftJSONRequestBody defines body for CreateDrift for application/json ContentType.
+type CreateDriftJSONRequestBody CreateDriftJSONBody
+
 // PutEnvironmentJSONRequestBody defines body for PutEnvironment for application/json ContentType.
 type PutEnvironmentJSONRequestBody PutEnvironmentJSONBody
 
@@ -928,6 +978,15 @@ type ServerInterface interface {
 	// RejectDeployment Reject a deployment that waits
 	// (POST /api/v1/deployments/{team}/{application}/{environment}/{n}/reject)
 	RejectDeployment(ctx echo.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, n NInPath) error
+	// ListDrifts List the drift reports of an application in an environment
+	// (GET /api/v1/drift)
+	ListDrifts(ctx echo.Context, params ListDriftsParams) error
+	// CreateDrift Ask whether what is deployed is still as it was deployed
+	// (POST /api/v1/drift)
+	CreateDrift(ctx echo.Context, params CreateDriftParams) error
+	// GetDrift Get a drift report
+	// (GET /api/v1/drift/{team}/{application}/{environment}/{id})
+	GetDrift(ctx echo.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, id IDInPath) error
 	// ListEngines List the engines and who serves them
 	// (GET /api/v1/engines)
 	ListEngines(ctx echo.Context) error
@@ -1751,6 +1810,107 @@ func (w *ServerInterfaceWrapper) RejectDeployment(ctx echo.Context) error {
 	return err
 }
 
+// ListDrifts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDrifts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDriftsParams
+	// ------------- Optional query parameter "team" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "team", ctx.QueryParams(), &params.Team, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
+	}
+
+	// ------------- Required query parameter "application" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "application", ctx.QueryParams(), &params.Application, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application: %s", err))
+	}
+
+	// ------------- Required query parameter "environment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "environment", ctx.QueryParams(), &params.Environment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter environment: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDrifts(ctx, params)
+	return err
+}
+
+// CreateDrift converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateDrift(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateDriftParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateDrift(ctx, params)
+	return err
+}
+
+// GetDrift converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDrift(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "team" -------------
+	var team TeamInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "team", ctx.Param("team"), &team, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter team: %s", err))
+	}
+
+	// ------------- Path parameter "application" -------------
+	var application ApplicationInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application", ctx.Param("application"), &application, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application: %s", err))
+	}
+
+	// ------------- Path parameter "environment" -------------
+	var environment EnvironmentInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "environment", ctx.Param("environment"), &environment, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter environment: %s", err))
+	}
+
+	// ------------- Path parameter "id" -------------
+	var id IDInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDrift(ctx, team, application, environment, id)
+	return err
+}
+
 // ListEngines converts echo context to params.
 func (w *ServerInterfaceWrapper) ListEngines(ctx echo.Context) error {
 	var err error
@@ -2266,6 +2426,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/v1/releases/:team/:application/:digest", wrapper.GetRelease, options.OperationMiddlewares["getRelease"]...)
 	router.POST(options.BaseURL+"/api/v1/plans", wrapper.CreatePlan, options.OperationMiddlewares["createPlan"]...)
 	router.GET(options.BaseURL+"/api/v1/plans/:id", wrapper.GetPlan, options.OperationMiddlewares["getPlan"]...)
+	router.GET(options.BaseURL+"/api/v1/drift", wrapper.ListDrifts, options.OperationMiddlewares["listDrifts"]...)
+	router.POST(options.BaseURL+"/api/v1/drift", wrapper.CreateDrift, options.OperationMiddlewares["createDrift"]...)
+	router.GET(options.BaseURL+"/api/v1/drift/:team/:application/:environment/:id", wrapper.GetDrift, options.OperationMiddlewares["getDrift"]...)
 	router.GET(options.BaseURL+"/api/v1/deployments", wrapper.ListDeployments, options.OperationMiddlewares["listDeployments"]...)
 	router.POST(options.BaseURL+"/api/v1/deployments", wrapper.CreateDeployment, options.OperationMiddlewares["createDeployment"]...)
 	router.POST(options.BaseURL+"/api/v1/adoptions", wrapper.CreateAdoption, options.OperationMiddlewares["createAdoption"]...)
@@ -3193,6 +3356,135 @@ type RejectDeploymentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RejectDeploymentdefaultApplicationProblemPlusJSONResponse) VisitRejectDeploymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDriftsRequestObject struct {
+	Params ListDriftsParams
+}
+
+type ListDriftsResponseObject interface {
+	VisitListDriftsResponse(w http.ResponseWriter) error
+}
+
+type ListDrifts200JSONResponse DriftList
+
+func (response ListDrifts200JSONResponse) VisitListDriftsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDriftsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListDriftsdefaultApplicationProblemPlusJSONResponse) VisitListDriftsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDriftRequestObject struct {
+	Params CreateDriftParams
+	Body   *CreateDriftJSONRequestBody
+}
+
+type CreateDriftResponseObject interface {
+	VisitCreateDriftResponse(w http.ResponseWriter) error
+}
+
+type CreateDrift202ResponseHeaders struct {
+	Location string
+}
+
+type CreateDrift202JSONResponse struct {
+	Body    Drift
+	Headers CreateDrift202ResponseHeaders
+}
+
+func (response CreateDrift202JSONResponse) VisitCreateDriftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateDriftdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateDriftdefaultApplicationProblemPlusJSONResponse) VisitCreateDriftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDriftRequestObject struct {
+	Team        TeamInPath        `json:"team"`
+	Application ApplicationInPath `json:"application"`
+	Environment EnvironmentInPath `json:"environment"`
+	ID          IDInPath          `json:"id"`
+}
+
+type GetDriftResponseObject interface {
+	VisitGetDriftResponse(w http.ResponseWriter) error
+}
+
+type GetDrift200JSONResponse Drift
+
+func (response GetDrift200JSONResponse) VisitGetDriftResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDriftdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDriftdefaultApplicationProblemPlusJSONResponse) VisitGetDriftResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4230,6 +4522,15 @@ type StrictServerInterface interface {
 	// RejectDeployment Reject a deployment that waits
 	// (POST /api/v1/deployments/{team}/{application}/{environment}/{n}/reject)
 	RejectDeployment(ctx context.Context, request RejectDeploymentRequestObject) (RejectDeploymentResponseObject, error)
+	// ListDrifts List the drift reports of an application in an environment
+	// (GET /api/v1/drift)
+	ListDrifts(ctx context.Context, request ListDriftsRequestObject) (ListDriftsResponseObject, error)
+	// CreateDrift Ask whether what is deployed is still as it was deployed
+	// (POST /api/v1/drift)
+	CreateDrift(ctx context.Context, request CreateDriftRequestObject) (CreateDriftResponseObject, error)
+	// GetDrift Get a drift report
+	// (GET /api/v1/drift/{team}/{application}/{environment}/{id})
+	GetDrift(ctx context.Context, request GetDriftRequestObject) (GetDriftResponseObject, error)
 	// ListEngines List the engines and who serves them
 	// (GET /api/v1/engines)
 	ListEngines(ctx context.Context, request ListEnginesRequestObject) (ListEnginesResponseObject, error)
@@ -5000,6 +5301,107 @@ func (sh *strictHandler) RejectDeployment(ctx echo.Context, team TeamInPath, app
 		return err
 	} else if validResponse, ok := response.(RejectDeploymentResponseObject); ok {
 		return validResponse.VisitRejectDeploymentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDrifts operation middleware
+func (sh *strictHandler) ListDrifts(ctx echo.Context, params ListDriftsParams) error {
+	var request ListDriftsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDrifts(ctx.Request().Context(), request.(ListDriftsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDrifts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDriftsResponseObject); ok {
+		return validResponse.VisitListDriftsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateDrift operation middleware
+func (sh *strictHandler) CreateDrift(ctx echo.Context, params CreateDriftParams) error {
+	var request CreateDriftRequestObject
+
+	request.Params = params
+
+	var body CreateDriftJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateDrift(ctx.Request().Context(), request.(CreateDriftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateDrift")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateDriftResponseObject); ok {
+		return validResponse.VisitCreateDriftResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDrift operation middleware
+func (sh *strictHandler) GetDrift(ctx echo.Context, team TeamInPath, application ApplicationInPath, environment EnvironmentInPath, id IDInPath) error {
+	var request GetDriftRequestObject
+
+	request.Team = team
+	request.Application = application
+	request.Environment = environment
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDrift(ctx.Request().Context(), request.(GetDriftRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDrift")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDriftResponseObject); ok {
+		return validResponse.VisitGetDriftResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

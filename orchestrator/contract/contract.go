@@ -25,6 +25,8 @@ const (
 	WorkflowApplication = "Application"
 	WorkflowDeployment  = "Deployment"
 	WorkflowPlan        = "Plan"
+	WorkflowDrift       = "Drift"
+	WorkflowDriftSweep  = "DriftSweep"
 )
 
 // Task queues. Engine queues are named by EngineQueue.
@@ -435,6 +437,8 @@ type PlanInput struct {
 	// Patience is how long a preview may wait for a worker, before somebody
 	// looks whether there is one; 0 means PlanPatience.
 	Patience time.Duration `json:"patience,omitempty"`
+	// Drift makes it a drift check's; see PlanNodeInput.
+	Drift bool `json:"drift,omitempty"`
 	// Resume is what the run before has found out; continue-as-new carries it.
 	Resume *PlanResume `json:"resume,omitempty"`
 }
@@ -464,6 +468,9 @@ type PlanNodeInput struct {
 	Node        string `json:"node"`
 	GraphDigest string `json:"graphDigest"`
 	Remove      bool   `json:"remove,omitempty"`
+	// Drift asks in what state the node is, too. One that cannot be read is
+	// recorded as such, and fails nobody.
+	Drift bool `json:"drift,omitempty"`
 }
 
 // PlanNodeResult is small: everything else is recorded with the plan.

@@ -111,14 +111,21 @@ func (r *Registry) create(ctx context.Context, req contract.DeployRequest, promo
 		}
 		queued["node"] = d.Adoption.Node
 	}
+	repair := false
 	if d.PlanID != "" {
 		plan, err := r.GetPlanRecord(ctx, d.PlanID)
 		if err != nil {
 			return d, err
 		}
 		d.ChangeDigest = plan.ChangeDigest
+		repair = plan.Drift
 	}
 	b := r.batch(d.Principal)
+	if repair {
+		if err := r.repairs(ctx, b, &d); err != nil {
+			return d, err
+		}
+	}
 	b.replace(scopeKey(req.Scope), revision, state)
 	b.replace(deploymentKey(req.Scope, d.N), 0, d)
 	b.replace(requestKey(req.Scope, req.RequestID), 0, indexRecord{Deployment: id})
@@ -296,6 +303,7 @@ func (r *Registry) Finish(ctx context.Context, in contract.FinishInput) error {
 		b.replace(deploymentKey(d.Scope, d.N), revision, d)
 		b.replace(scopeKey(d.Scope), stateRevision, state)
 		b.delete(openKey(d.Scope, d.N))
+		b.index(d)
 		b.put(retentionKey(d.FinishedAt, d.ID), indexRecord{Deployment: d.ID})
 		b.event(orchestrator.Event{Deployment: d.ID, Type: orchestrator.EventFinished}, map[string]any{
 			"status": d.Status, "error": d.Error, "residue": d.Residue, "skipped": skipped,

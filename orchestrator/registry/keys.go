@@ -29,6 +29,9 @@ import (
 //	values/<scope>               <node>/snapshot/<n>/…       the same of a snapshot
 //	events/<deployment>          stream of Event
 //	logs/<deployment>            stream of LogChunk
+//	drift-heads/<team>           <application>/<environment> driftHead
+//	drifts/<scope>               <id>                        Drift
+//	deployed/<environment>       <team>/<application>        Scope, while something of it is deployed
 //	log-retention                <time>/<deployment>         indexRecord
 //
 // and in the blob store: graphs/<digest>, and adoptions/<scope>/<digest of the
@@ -73,6 +76,18 @@ func openKey(s orchestrator.Scope, n int64) store.Key {
 }
 
 func openPartition(team, application string) string { return "open/" + team + "/" + application }
+
+func driftHeadKey(s orchestrator.Scope) store.Key {
+	return store.Key{Partition: "drift-heads/" + s.Team, Sort: s.Application + "/" + s.Environment}
+}
+
+func driftKey(s orchestrator.Scope, id string) store.Key {
+	return store.Key{Partition: "drifts/" + s.String(), Sort: id}
+}
+
+func deployedKey(s orchestrator.Scope) store.Key {
+	return store.Key{Partition: "deployed/" + s.Environment, Sort: s.Team + "/" + s.Application}
+}
 
 func runKey(deployment, node string) store.Key {
 	return store.Key{Partition: "runs/" + deployment, Sort: node}
