@@ -50,6 +50,7 @@ func (c Canvas) Plan(w io.Writer, p orchestrator.Plan) error {
 
 type differ struct {
 	canvas Canvas
+	words  func(orchestrator.Action) string // instead of a plan's
 	text   []byte
 }
 
@@ -130,6 +131,9 @@ func (d *differ) symbol(a orchestrator.Action) (sign string, colour func(string)
 
 func (d *differ) change(change orchestrator.Change) {
 	sign, colour, words := d.symbol(change.Action)
+	if d.words != nil {
+		words = d.words(change.Action)
+	}
 	if change.Reason != "" {
 		words += ": " + text.CleanLine(change.Reason)
 	}

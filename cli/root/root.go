@@ -23,6 +23,7 @@ import (
 	"github.com/HatiCode/nestor/cli/composition"
 	"github.com/HatiCode/nestor/cli/contexts"
 	"github.com/HatiCode/nestor/cli/destroy"
+	"github.com/HatiCode/nestor/cli/drift"
 	"github.com/HatiCode/nestor/cli/environment"
 	"github.com/HatiCode/nestor/cli/generate"
 	"github.com/HatiCode/nestor/cli/history"
@@ -88,7 +89,7 @@ through a team's compositions and the platform's catalog, as a durable workflow.
 	add(root, groupDeploy,
 		initialize.NewCmdInit(f, nil), generate.NewCmdGenerate(f, nil), plan.NewCmdPlan(f, nil),
 		apply.NewCmdApply(f, nil), promote.NewCmdPromote(f, nil), rollback.NewCmdRollback(f, nil),
-		destroy.NewCmdDestroy(f, nil), adopt.NewCmdAdopt(f, nil))
+		destroy.NewCmdDestroy(f, nil), adopt.NewCmdAdopt(f, nil), drift.NewCmdDrift(f, nil))
 	add(root, groupWatch,
 		status.NewCmdStatus(f, nil), logs.NewCmdLogs(f, nil), history.NewCmdHistory(f, nil),
 		approve.NewCmdApprove(f, nil), approve.NewCmdReject(f, nil), cancel.NewCmdCancel(f, nil),

@@ -41,7 +41,9 @@ type Status struct {
 	Error   string                 `json:"error,omitempty"`
 	Residue []orchestrator.Residue `json:"residue,omitempty"`
 	// Queued is how many other deployments wait for their turn.
-	Queued    int        `json:"queued,omitempty"`
+	Queued int `json:"queued,omitempty"`
+	// Drift is the latest report that is about what is deployed now.
+	Drift     *orchestrator.Drift `json:"drift,omitempty"`
 	Resources []Resource `json:"resources"`
 }
 
@@ -216,6 +218,7 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 			f.IO.Printf("  %s\n", link)
 		}
 	}
+	drift(f, canvas, s)
 	if len(s.Resources) == 0 {
 		f.IO.Println("\nThere are no resources.")
 		return nil
@@ -275,6 +278,21 @@ func worthShowing(all []Resource) []Resource {
 		}
 	}
 	return picked
+}
+
+// drift says what the latest check has found.
+func drift(f *cli.Factory, canvas render.Canvas, s Status) {
+	if s.Drift == nil {
+		return
+	}
+	found, colour := "none", canvas.Style.Green
+	if s.Drift.Status != orchestrator.DriftInSync {
+		found, colour = render.Differences(*s.Drift), canvas.Style.Yellow
+	}
+	f.IO.Printf("  drift: %s, checked %s\n", colour(found), render.When(f.IO, s.Drift.FinishedAt, f.Now()))
+	if s.Drift.Status != orchestrator.DriftInSync {
+		f.IO.Printf("  nestor drift --env %s --last    shows it\n", s.Environment)
+	}
 }
 
 // deployment says what a deployment was and what came of it.

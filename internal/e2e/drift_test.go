@@ -17,12 +17,15 @@ import (
 
 	"github.com/HatiCode/nestor/activities/engine/fake"
 	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/catalog/bundle"
 	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/internal/driftschedule"
+	"github.com/HatiCode/nestor/internal/parts"
 	"github.com/HatiCode/nestor/internal/testplatform"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/compile"
 	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/workers"
 )
 
 // TestDrift: what is changed behind Nestor's back is found, told and repaired,
@@ -158,7 +161,7 @@ func driftFoundAndRepaired(s *site) {
 // stateOf is the file in which the fake engine keeps a node's state.
 func (s *site) stateOf(node string) string {
 	address := strings.ReplaceAll(s.scope("staging").String()+"/"+node, "/", "%2F")
-	return filepath.Join(s.Config.DataDir, "state", address+".json")
+	return filepath.Join(s.world(), "state", address+".json")
 }
 
 func driftUnreadable(s *site) {
@@ -277,3 +280,53 @@ func driftNeedsApproval(s *site) {
 	s.wantDrift(s.drift(false), orchestrator.DriftInSync)
 }
 
+// TestDriftOfOpenTofu: a file that was changed, and one that was deleted, behind
+// OpenTofu's back.
+func TestDriftOfOpenTofu(t *testing.T) {
+	t.Parallel()
+	s := &site{
+		Platform: testplatform.New(t, testplatform.StartTemporal(t, "drift-tofu"), "drift-tofu"),
+		t:        t, team: "alpha", application: "drift-tofu",
+	}
+	s.Config.Roles, s.Config.Slots = []string{workers.RoleControl, workers.RoleTerraform}, 2
+	s.Config.MirrorDir = parts.Mirror(t)
+	definitions, err := catalog.ParseDefinitions("file.yaml", s.read("catalog/file.yaml"))
+	s.must(err)
+	files, err := bundle.Pack(os.DirFS("testdata/catalog"), []string{"modules/file"})
+	s.must(err)
+	_, _, err = s.Catalog.Publish(t.Context(), "user:platform", definitions[0], files)
+	s.must(err)
+	compositions, err := composer.ParseComposition("page.yaml", s.read("page.yaml"))
+	s.must(err)
+	_, _, err = s.Compositions.PutComposition(t.Context(), "user:alpha", compositions[0], -1)
+	s.must(err)
+	s.environments()
+	s.StartWorker()
+	path := filepath.Join(t.TempDir(), "page")
+	r, _, err := s.Compiler.CreateRelease(t.Context(), "user:ada", compile.ReleaseRequest{
+		Team: s.team, Application: s.application, Claims: []composer.Claim{{
+			Instance: "web", Composition: "page", Parameters: map[string]string{"path": path}, File: "main.go", Line: 1,
+		}},
+	})
+	s.must(err)
+	s.wantStatus(s.Await(s.apply(r), patience), orchestrator.StatusSucceeded)
+	s.must(os.WriteFile(path, []byte("by hand"), 0o600))
+
+	found := s.drift(true)
+	if found.Status != orchestrator.DriftDrifted || len(found.Nodes) != 1 || found.Nodes[0].Node != "web.file" {
+		t.Fatalf("the check ended %s (%s) with %+v", found.Status, found.Error, found.Nodes)
+	}
+	node := found.Nodes[0]
+	if len(node.Changes) != 1 || !strings.Contains(node.Changes[0].Address, "local_file.it") || !strings.Contains(node.Changes[0].Reason, "somebody else") {
+		t.Errorf("it must say which resource, and that somebody else was at it: %+v", node.Changes)
+	}
+	s.wantStatus(s.Await(found.Repaired, patience), orchestrator.StatusSucceeded)
+	if data, err := os.ReadFile(path); err != nil || string(data) != "as it was" {
+		t.Errorf("after the repair the file has %q (%v)", data, err)
+	}
+	s.must(os.Remove(path + ".copy"))
+	gone := s.drift(false)
+	if diff := cmp.Diff([]string{"module.node.local_file.it"}, gone.Nodes[0].Deleted); diff != "" || gone.Nodes[0].Node != "web.copy" {
+		t.Errorf("what was deleted is named (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package render
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/HatiCode/nestor/cli/text"
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// Drift writes the report of a drift check, node by node, and a summary. Each
+// change goes from what is there to what was deployed.
+func (c Canvas) Drift(w io.Writer, r orchestrator.Drift) error {
+	d := &differ{canvas: c, words: driftWords}
+	release := ""
+	if r.Release != "" {
+		release = ": release " + Digest(r.Release)
+	}
+	d.line(c.Style.Bold(fmt.Sprintf("Drift of %s/%s in %s%s", r.Team, r.Application, r.Environment, release)))
+	d.line("")
+	for _, n := range r.Nodes {
+		d.driftNode(n)
+	}
+	if r.Tally.InSync > 0 && r.Tally.InSync < r.Tally.Nodes {
+		d.line(c.Style.Dim(Plural(r.Tally.InSync, "node") + " as deployed."))
+	}
+	d.driftSummary(r)
+	_, err := w.Write(d.text)
+	return err
+}
+
+func driftWords(a orchestrator.Action) string {
+	switch a {
+	case orchestrator.ActionCreate:
+		return "is gone"
+	case orchestrator.ActionUpdate:
+		return "differs"
+	case orchestrator.ActionReplace:
+		return "differs, and can only be replaced"
+	case orchestrator.ActionDelete:
+		return "is there, and should not be"
+	default:
+		return string(a)
+	}
+}
+
+func (d *differ) driftNode(n orchestrator.NodeDrift) {
+	style := d.canvas.Style
+	about := fmt.Sprintf("%s %s, %s", n.Definition, n.Version, n.Engine)
+	d.line(style.Bold(text.CleanLine(n.Node)) + "  " + style.Dim(text.CleanLine(about)))
+	said, colour := "", style.Yellow
+	switch n.State {
+	case orchestrator.NodeGone:
+		said = "nothing of it is left"
+	case orchestrator.NodeFollows:
+		said, colour = "as deployed; changes when what it depends on is repaired", style.Dim
+	case orchestrator.NodePartial:
+		said = "was never whole: its deployment did not succeed"
+	case orchestrator.NodeUnreadable:
+		said, colour = "cannot be read: "+text.Clean(n.Error), style.Red
+	case orchestrator.NodeUnchecked:
+		said, colour = "not checked: "+text.Clean(n.Error), style.Red
+	default:
+	}
+	if said != "" {
+		for _, l := range d.wrap(said, 2) {
+			d.line("  " + colour(l))
+		}
+	}
+	for _, change := range n.Changes {
+		d.change(change)
+	}
+	d.line("")
+}
+
+func (d *differ) driftSummary(r orchestrator.Drift) {
+	style := d.canvas.Style
+	switch r.Status {
+	case orchestrator.DriftInSync:
+		d.line(style.Green(style.Bold("No drift.")) + " " + r.Environment + " is as it was deployed (" + Plural(r.Tally.Nodes, "node") + ").")
+	case orchestrator.DriftDrifted:
+		d.line(style.Yellow(style.Bold("Drift:")) + " " + Differences(r) + ".")
+	case orchestrator.DriftOvertaken:
+		d.prose(style.Yellow(style.Bold("Overtaken:")), "Overtaken:", text.CleanLine(r.Error))
+	case orchestrator.DriftFailed:
+		d.line(style.Red(style.Bold("Not known.")) + " " + Differences(r) + ".")
+	default:
+		d.line("The check is " + Words(string(r.Status)) + ".")
+	}
+	switch {
+	case r.Repaired != "":
+		d.line("Repaired by deployment " + r.Repaired + ".")
+	case r.Unrepaired != "":
+		d.prose(style.Yellow("Not repaired:"), "Not repaired:", text.CleanLine(r.Unrepaired)+".")
+	}
+}
+
+// prose writes a sentence behind its label, broken to the canvas's width.
+func (d *differ) prose(styled, label, sentence string) {
+	indent := len(label) + 1
+	for i, l := range d.wrap(sentence, indent) {
+		if i == 0 {
+			d.line(styled + " " + l)
+			continue
+		}
+		d.line(strings.Repeat(" ", indent) + l)
+	}
+}
+
+// Differences is "2 resources differ in 1 node, 1 node is not known".
+func Differences(r orchestrator.Drift) string {
+	var parts []string
+	if n := r.Summary.Total(); n > 0 {
+		verb := " differ"
+		if n == 1 {
+			verb = " differs"
+		}
+		parts = append(parts, Plural(n, "resource")+verb+" in "+Plural(r.Tally.Differs, "node"))
+	} else if r.Tally.Differs > 0 {
+		parts = append(parts, Plural(r.Tally.Differs, "node")+" not as deployed")
+	}
+	if n := r.Tally.Unknown; n == 1 {
+		parts = append(parts, "1 node is not known")
+	} else if n > 1 {
+		parts = append(parts, Plural(n, "node")+" are not known")
+	}
+	if len(parts) == 0 {
+		return "no difference was found"
+	}
+	return strings.Join(parts, ", ")
+}
