@@ -24,6 +24,7 @@ import (
 	"github.com/HatiCode/nestor/api/problem"
 	"github.com/HatiCode/nestor/catalog"
 	compositions "github.com/HatiCode/nestor/composer/registry"
+	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/compile"
 	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/orchestrator/registry"
@@ -250,7 +251,9 @@ type fakeTemporal struct {
 	calls    []any
 	pollers  map[string][]api.Poller
 	failures []error           // of the next calls
-	endings  map[string]string // of plans' workflows
+	endings  map[string]string // of the workflows of plans and drift checks
+
+	scheduled []string // environments whose schedules were to be looked at
 }
 
 var _ api.Temporal = (*fakeTemporal)(nil)
@@ -322,6 +325,24 @@ func (f *fakeTemporal) Cancel(_ context.Context, _, _ string, s contract.CancelS
 }
 
 func (f *fakeTemporal) StartPlan(_ context.Context, in contract.PlanInput) error { return f.record(in) }
+
+func (f *fakeTemporal) StartDrift(_ context.Context, in contract.DriftInput) error {
+	return f.record(in)
+}
+
+func (f *fakeTemporal) DriftEnding(ctx context.Context, _ orchestrator.Scope, id string) (string, error) {
+	return f.PlanEnding(ctx, id)
+}
+
+func (f *fakeTemporal) ScheduleDrift(_ context.Context, e orchestrator.Environment) error {
+	if err := f.record(nil); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.scheduled = append(f.scheduled, e.Metadata.Name)
+	return nil
+}
 
 func (f *fakeTemporal) end(plan, why string) {
 	f.mu.Lock()

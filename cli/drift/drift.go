@@ -61,7 +61,7 @@ stops watching it, not the check.`,
 			return runDrift(cmd.Context(), opts)
 		},
 	}
-	opts.Target.AddEnvironment(cmd, "")
+	opts.Target.AddEnvironment(cmd, "the one of the context")
 	opts.Target.AddApplication(cmd)
 	cmd.Flags().BoolVar(&opts.Repair, "repair", false, "deploy the same release again where something differs")
 	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "repair what differs without asking")
@@ -164,6 +164,9 @@ func conclude(c *change.Change, report orchestrator.Drift) error {
 	case orchestrator.DriftInSync:
 		return nil
 	case orchestrator.DriftDrifted:
+		if !c.F.Flags.Output.Structured() && report.Repaired == "" && report.Error == "" {
+			c.Say("\nTo make it so again: nestor drift --env %s --repair", report.Environment)
+		}
 		return &cli.ExitError{Code: cli.CodeChanges}
 	case orchestrator.DriftOvertaken:
 		return cli.Errorf("check again", "it cannot be said whether %s has drifted: %s", report.Environment, report.Error)

@@ -14,7 +14,7 @@ import (
 // Drift writes the report of a drift check, node by node, and a summary. Each
 // change goes from what is there to what was deployed.
 func (c Canvas) Drift(w io.Writer, r orchestrator.Drift) error {
-	d := &differ{canvas: c, words: driftWords}
+	d := &differ{canvas: c, drift: true}
 	release := ""
 	if r.Release != "" {
 		release = ": release " + Digest(r.Release)
@@ -32,18 +32,21 @@ func (c Canvas) Drift(w io.Writer, r orchestrator.Drift) error {
 	return err
 }
 
-func driftWords(a orchestrator.Action) string {
+// driftSymbol is what stands before a difference: its sign, its colour and its
+// words.
+func (d *differ) driftSymbol(a orchestrator.Action) (sign string, colour func(string) string, words string) {
+	style := d.canvas.Style
 	switch a {
 	case orchestrator.ActionCreate:
-		return "is gone"
+		return "-", style.Red, "is gone"
 	case orchestrator.ActionUpdate:
-		return "differs"
+		return "~", style.Yellow, "differs"
 	case orchestrator.ActionReplace:
-		return "differs, and can only be replaced"
+		return "~", style.Magenta, "differs, and can only be replaced"
 	case orchestrator.ActionDelete:
-		return "is there, and should not be"
+		return "+", style.Yellow, "is there, and should not be"
 	default:
-		return string(a)
+		return "?", style.Yellow, string(a)
 	}
 }
 

@@ -50,7 +50,7 @@ func (c Canvas) Plan(w io.Writer, p orchestrator.Plan) error {
 
 type differ struct {
 	canvas Canvas
-	words  func(orchestrator.Action) string // instead of a plan's
+	drift  bool // changes are told from what is there, not from what will be
 	text   []byte
 }
 
@@ -131,8 +131,12 @@ func (d *differ) symbol(a orchestrator.Action) (sign string, colour func(string)
 
 func (d *differ) change(change orchestrator.Change) {
 	sign, colour, words := d.symbol(change.Action)
-	if d.words != nil {
-		words = d.words(change.Action)
+	attributes := change.Attributes
+	if d.drift {
+		sign, colour, words = d.driftSymbol(change.Action)
+		if change.Action == orchestrator.ActionCreate {
+			attributes = nil // of what is not there, there is nothing to compare
+		}
 	}
 	if change.Reason != "" {
 		words += ": " + text.CleanLine(change.Reason)
@@ -148,10 +152,10 @@ func (d *differ) change(change orchestrator.Change) {
 		d.line("  " + colour(sign) + " " + address + " " + d.canvas.Style.Dim(words))
 	}
 	widest := 0
-	for _, a := range change.Attributes {
+	for _, a := range attributes {
 		widest = max(widest, min(text.Width(text.CleanLine(a.Path)), maxPath))
 	}
-	for _, a := range change.Attributes {
+	for _, a := range attributes {
 		d.attribute(change.Action, a, widest)
 	}
 }

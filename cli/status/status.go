@@ -44,7 +44,7 @@ type Status struct {
 	Queued int `json:"queued,omitempty"`
 	// Drift is the latest report that is about what is deployed now.
 	Drift     *orchestrator.Drift `json:"drift,omitempty"`
-	Resources []Resource `json:"resources"`
+	Resources []Resource          `json:"resources"`
 }
 
 // Resource is one node of it. Sensitive outputs are masked by the API.
