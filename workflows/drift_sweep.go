@@ -24,7 +24,7 @@ const maxChecks = 10
 // that cannot be made, or fails, keeps no other from being made. The checks
 // outlive a round that is canceled.
 func DriftSweep(ctx workflow.Context, in contract.DriftSweepInput) error {
-	s := &sweep{round: cmp.Or(in.Round, workflow.GetInfo(ctx).OriginalRunID)}
+	s := &sweep{round: cmp.Or(in.Round, workflow.GetInfo(ctx).WorkflowExecution.RunID)}
 	var page contract.ListDeployedResult
 	list := contract.ListDeployedInput{Environment: in.Environment, Cursor: in.Cursor}
 	if err := record(ctx, contract.ActivityListDeployed, list, &page); err != nil {
