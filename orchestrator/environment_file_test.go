@@ -6,9 +6,11 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/internal/manifest"
 	"github.com/HatiCode/nestor/orchestrator"
 )
@@ -36,6 +38,7 @@ spec:
   shared: [alpha/network]
   labels: {tier: test}
   maxInFlight: 50
+  drift: {schedule: {every: 6h}, policy: repair, jitter: 10m}
 `
 
 func TestParseEnvironments(t *testing.T) {
@@ -61,6 +64,10 @@ func TestParseEnvironments(t *testing.T) {
 			Credentials: map[string]string{"AWS_PROFILE": "secret://env/NESTOR_CREDENTIAL_AWS"},
 			Approvals:   orchestrator.Approvals{Required: 1}, After: "dev", Shared: []string{"alpha/network"},
 			Labels: map[string]string{"tier": "test"}, MaxInFlight: 50,
+			Drift: &orchestrator.DriftPolicy{
+				Schedule: orchestrator.DriftSchedule{Every: catalog.Duration(6 * time.Hour)},
+				Policy:   orchestrator.DriftRepair, Jitter: catalog.Duration(10 * time.Minute),
+			},
 		},
 	}
 	if diff := cmp.Diff(want, got[0]); diff != "" {
@@ -86,22 +93,31 @@ func TestParseEnvironmentsRefuses(t *testing.T) {
 		want     []string
 		reason   string
 	}{
-		"empty":          {text: "# nothing\n", want: []string{"e.yaml:1:1:", "holds no Environment", "kind: Environment"}, reason: "nothing in it"},
-		"malformed":      {text: "kind: [", want: []string{"e.yaml:1:"}, reason: "no YAML"},
-		"kind":           {old: "kind: Environment", new: "kind: Environments", want: []string{"e.yaml:2:7: kind: expected Environment", `"Environments"`}, reason: "another kind"},
-		"apiVersion":     {old: "nestor.io/v1", new: "nestor.io/v2", want: []string{"e.yaml:1:13: apiVersion: expected orchestrator.nestor.io/v1"}, reason: "another version"},
-		"name":           {old: "name: staging", new: "name: ../up", want: []string{"e.yaml:3:18: metadata.name", "not a DNS label"}, reason: "names become paths"},
-		"no name":        {old: "{name: staging}", new: "{}", want: []string{"e.yaml:3:", "environment name is missing"}, reason: "a name is needed"},
-		"unknown field":  {old: "  cluster: main", new: "  clutser: main", want: []string{"e.yaml:11:", "clutser", "cluster"}, reason: "a misspelt field"},
-		"duplicate key":  {old: "  cluster: main", new: "  region: elsewhere", want: []string{"e.yaml:11:", "region"}, reason: "which one is meant"},
-		"mistyped":       {old: "maxInFlight: 50", new: "maxInFlight: many", want: []string{"e.yaml:23:", "spec.maxInFlight"}, reason: "no number"},
-		"after":          {old: "after: dev", new: "after: DEV", want: []string{"e.yaml:20:10: spec.after", "DNS label"}, reason: "no name"},
-		"after itself":   {old: "after: dev", new: "after: staging", want: []string{"e.yaml:20:10: spec.after", "after itself"}, reason: "a cycle of one"},
-		"provider":       {old: "  provider: aws\n", new: "", want: []string{"spec.provider: missing"}, reason: "compositions need one"},
-		"own provider":   {old: "[aws, gcp]", new: "[gcp]", want: []string{"spec.allowedProviders", `"aws"`, "add it"}, reason: "it would allow all but its own"},
-		"own region":     {old: "[us-west-2, us-central1]", new: "[us-central1]", want: []string{"spec.allowedRegions", `"us-west-2"`}, reason: "it would allow all but its own"},
-		"no engines":     {old: "  engines: [terraform]\n", new: "", want: []string{"spec.engines: missing", "terraform"}, reason: "nothing could act"},
-		"unknown engine": {old: "[terraform]", new: "[teraform]", want: []string{"e.yaml:15:13: spec.engines[0]", `did you mean "terraform"?`}, reason: "a misspelt engine"},
+		"empty":             {text: "# nothing\n", want: []string{"e.yaml:1:1:", "holds no Environment", "kind: Environment"}, reason: "nothing in it"},
+		"malformed":         {text: "kind: [", want: []string{"e.yaml:1:"}, reason: "no YAML"},
+		"kind":              {old: "kind: Environment", new: "kind: Environments", want: []string{"e.yaml:2:7: kind: expected Environment", `"Environments"`}, reason: "another kind"},
+		"apiVersion":        {old: "nestor.io/v1", new: "nestor.io/v2", want: []string{"e.yaml:1:13: apiVersion: expected orchestrator.nestor.io/v1"}, reason: "another version"},
+		"name":              {old: "name: staging", new: "name: ../up", want: []string{"e.yaml:3:18: metadata.name", "not a DNS label"}, reason: "names become paths"},
+		"no name":           {old: "{name: staging}", new: "{}", want: []string{"e.yaml:3:", "environment name is missing"}, reason: "a name is needed"},
+		"unknown field":     {old: "  cluster: main", new: "  clutser: main", want: []string{"e.yaml:11:", "clutser", "cluster"}, reason: "a misspelt field"},
+		"duplicate key":     {old: "  cluster: main", new: "  region: elsewhere", want: []string{"e.yaml:11:", "region"}, reason: "which one is meant"},
+		"mistyped":          {old: "maxInFlight: 50", new: "maxInFlight: many", want: []string{"e.yaml:23:", "spec.maxInFlight"}, reason: "no number"},
+		"after":             {old: "after: dev", new: "after: DEV", want: []string{"e.yaml:20:10: spec.after", "DNS label"}, reason: "no name"},
+		"after itself":      {old: "after: dev", new: "after: staging", want: []string{"e.yaml:20:10: spec.after", "after itself"}, reason: "a cycle of one"},
+		"provider":          {old: "  provider: aws\n", new: "", want: []string{"spec.provider: missing"}, reason: "compositions need one"},
+		"own provider":      {old: "[aws, gcp]", new: "[gcp]", want: []string{"spec.allowedProviders", `"aws"`, "add it"}, reason: "it would allow all but its own"},
+		"own region":        {old: "[us-west-2, us-central1]", new: "[us-central1]", want: []string{"spec.allowedRegions", `"us-west-2"`}, reason: "it would allow all but its own"},
+		"no engines":        {old: "  engines: [terraform]\n", new: "", want: []string{"spec.engines: missing", "terraform"}, reason: "nothing could act"},
+		"unknown engine":    {old: "[terraform]", new: "[teraform]", want: []string{"e.yaml:15:13: spec.engines[0]", `did you mean "terraform"?`}, reason: "a misspelt engine"},
+		"no drift schedule": {old: "{every: 6h}", new: "{}", want: []string{"e.yaml:24:", "spec.drift.schedule: missing", "every: 6h"}, reason: "when is it looked for"},
+		"two schedules":     {old: "{every: 6h}", new: "{every: 6h, cron: \"0 */6 * * *\"}", want: []string{"e.yaml:24:", "spec.drift.schedule: every and cron exclude each other"}, reason: "which one counts"},
+		"short interval":    {old: "{every: 6h}", new: "{every: 5s}", want: []string{"e.yaml:24:", "spec.drift.schedule.every: 5s is not between"}, reason: "it would never end"},
+		"no duration":       {old: "{every: 6h}", new: "{every: daily}", want: []string{"e.yaml:24:", "spec.drift.schedule.every"}, reason: "a word is no duration"},
+		"cron fields":       {old: "{every: 6h}", new: "{cron: \"0 6 *\"}", want: []string{"e.yaml:24:", "spec.drift.schedule.cron", "3 field(s), expected 5"}, reason: "too few"},
+		"cron macro":        {old: "{every: 6h}", new: "{cron: \"0 6 * * ?\"}", want: []string{"spec.drift.schedule.cron", "something other than"}, reason: "Temporal reads it otherwise"},
+		"cron range":        {old: "{every: 6h}", new: "{cron: \"61 6 * * *\"}", want: []string{"spec.drift.schedule.cron", "is no cron expression"}, reason: "there is no such minute"},
+		"drift policy":      {old: "policy: repair", new: "policy: fix", want: []string{"e.yaml:24:", "spec.drift.policy: \"fix\" is unknown", "report or repair"}, reason: "an unknown policy"},
+		"jitter":            {old: "jitter: 10m", new: "jitter: 7h", want: []string{"e.yaml:24:", "spec.drift.jitter: 7h0m0s is longer"}, reason: "rounds would overlap"},
 		"no cluster": {
 			text: strings.Replace(withoutClusters(), "[terraform]", "[terraform, helm, crossplane]", 1),
 			want: []string{"spec.engines[1]: helm works on a Kubernetes cluster, and the environment has none (describe one under spec.clusters", "spec.engines[2]: crossplane"}, reason: "nothing could be reached",
@@ -131,7 +147,7 @@ func TestParseEnvironmentsRefuses(t *testing.T) {
 		"shared path":        {old: "[alpha/network]", new: "[alpha/network/x]", want: []string{"spec.shared[0]"}, reason: "two parts"},
 		"approvals":          {old: "required: 1", new: "required: -1", want: []string{"spec.approvals.required: -1 is not between 0 and 20"}, reason: "less than none"},
 		"too many at once":   {old: "maxInFlight: 50", new: "maxInFlight: 501", want: []string{"spec.maxInFlight: 501 is not between 0 (the default) and 500"}, reason: "above the limit"},
-		"twice":              {text: staging + "---\n" + staging, want: []string{"e.yaml:27:18: metadata.name", `"staging" is in this file already`}, reason: "which one is meant"},
+		"twice":              {text: staging + "---\n" + staging, want: []string{"e.yaml:28:18: metadata.name", `"staging" is in this file already`}, reason: "which one is meant"},
 		"all at once": {
 			text: strings.NewReplacer("name: staging", "name: A", "provider: aws\n", "provider: \"\"\n", "maxInFlight: 50", "maxInFlight: -1").Replace(staging),
 			want: []string{"metadata.name", "spec.provider", "spec.maxInFlight"}, reason: "nobody wants to run it three times",

@@ -36,8 +36,8 @@ func NewCmdDrift(f *cli.Factory, runF func(context.Context, *Options) error) *co
 	opts := &Options{Factory: f}
 	cmd := &cobra.Command{
 		Use:   "drift",
-		Short: "Find out whether what is deployed is still as it was deployed",
-		Long: `Find out whether what is deployed is still as it was deployed.
+		Short: "Show what is not as it was deployed",
+		Long: `Show what is not as it was deployed.
 
 Asks every engine to compare what is there with the release that is deployed,
 and shows what differs: each change goes from what is there to what was

@@ -143,7 +143,7 @@ func table(f *cli.Factory, deployments []orchestrator.Deployment) error {
 		columns.Styled(
 			output.Cell{Text: d.Environment},
 			output.Cell{Text: strconv.FormatInt(d.N, 10)},
-			output.Cell{Text: string(d.Kind)},
+			output.Cell{Text: render.Kind(d)},
 			output.Cell{Text: render.Words(string(d.Status)), Style: render.Status(canvas.Style, d.Status)},
 			output.Cell{Text: render.Digest(d.Release)},
 			output.Cell{Text: d.Principal},

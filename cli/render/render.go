@@ -92,6 +92,15 @@ func When(streams *iostreams.IO, t, now time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// Kind is what a deployment does, and "repair" where it only makes again what has
+// drifted.
+func Kind(d orchestrator.Deployment) string {
+	if d.Trigger == orchestrator.TriggerDrift {
+		return "repair"
+	}
+	return string(d.Kind)
+}
+
 // Words writes a status as words: "rolled_back" becomes "rolled back".
 func Words(status string) string { return strings.ReplaceAll(status, "_", " ") }
 

@@ -302,7 +302,7 @@ func deployment(f *cli.Factory, canvas render.Canvas, d orchestrator.Deployment)
 	if d.Release != "" {
 		release = "release " + render.Digest(d.Release) + ", "
 	}
-	kind := string(d.Kind)
+	kind := render.Kind(d)
 	if d.Adoption != nil {
 		kind += " of " + text.CleanLine(d.Adoption.Node)
 	}

@@ -49,6 +49,10 @@ func recordOf(key store.Key) any {
 		return orchestrator.Tenure{}
 	case "claims":
 		return claimRecord{}
+	case "drifts":
+		return orchestrator.Drift{}
+	case "drift-heads":
+		return driftHead{}
 	default:
 		return nil
 	}
