@@ -36,7 +36,7 @@ func (h *harness) settled() {
 func (h *harness) found(id string, np orchestrator.NodePlan) {
 	h.t.Helper()
 	np.Node = node
-	check(h.t, h.records.PutNodePlan(h.t.Context(), "worker:fake", id, np))
+	check(h.t, h.records.PutNodePlan(h.t.Context(), "worker:fake", id, np, nil))
 	_, err := h.records.FinishDrift(h.t.Context(), "worker:test", shop(), id, "")
 	check(h.t, err)
 }

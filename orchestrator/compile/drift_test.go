@@ -40,7 +40,7 @@ func (f *fixture) drifted(trigger orchestrator.Trigger, state orchestrator.Drift
 				np.Changes = []orchestrator.Change{{Address: "it", Action: orchestrator.ActionUpdate}}
 			}
 		}
-		f.must(f.Registry.PutNodePlan(f.t.Context(), ada, d.ID, np))
+		f.must(f.Registry.PutNodePlan(f.t.Context(), ada, d.ID, np, nil))
 	}
 	d, err = f.Registry.FinishDrift(f.t.Context(), ada, d.Scope, d.ID, "")
 	f.must(err)

@@ -48,7 +48,7 @@ func (f *fixture) tell(id, node string, state orchestrator.DriftState, changes .
 	if state.Unknown() {
 		np.Error = "no idea"
 	}
-	f.must(f.PutNodePlan(f.tb.Context(), drifter, id, np))
+	f.must(f.PutNodePlan(f.tb.Context(), drifter, id, np, nil))
 }
 
 func (f *fixture) closeDrift(id, failure string) orchestrator.Drift {
