@@ -58,6 +58,9 @@ type Config struct {
 	LeaseTTL time.Duration
 	// Backoff before a step that failed is tried again; see activities.Steps.
 	Backoff time.Duration
+	// FakeWorld is the address of the fake engine's world where that is a process
+	// of its own; empty keeps it in the data directory.
+	FakeWorld string
 }
 
 // Defaults of the configuration.
@@ -80,6 +83,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		SecretsDir:        getenv("NESTOR_SECRETS_DIR"),
 		BinDirs:           filepath.SplitList(getenv("NESTOR_BIN")),
 		MirrorDir:         getenv("NESTOR_PROVIDER_MIRROR"),
+		FakeWorld:         getenv("NESTOR_FAKE_WORLD"),
 	}
 	var errs []error
 	var err error

@@ -48,7 +48,7 @@ func roles() []role {
 			return crossplane.New(crossplane.Config{DataDir: c.DataDir})
 		}},
 		{RoleFake, admission.Weight{}, func(c Config) (engine.Engine, error) {
-			return fake.New(fake.Config{Dir: filepath.Join(c.DataDir, "fake")})
+			return fake.New(fake.Config{Dir: filepath.Join(c.DataDir, "fake"), World: c.FakeWorld})
 		}},
 		// A chart is rendered several times in this process, and then waited for.
 		{RoleHelm, admission.Weight{Memory: 48 * mib, CPU: 0.1}, func(c Config) (engine.Engine, error) {

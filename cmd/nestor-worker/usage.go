@@ -58,6 +58,7 @@ func usage() string {
 		{"NESTOR_LOG_RETENTION", fmt.Sprintf("how long logs of ended deployments are kept; 0 keeps them (%s)", workers.DefaultLogRetention)},
 		{"NESTOR_WORKER_DEPLOYMENT", "name that all versions of the workers share; unset, there are none"},
 		{"NESTOR_BUILD_ID", "version of this worker (the program's version and commit)"},
+		{"NESTOR_FAKE_WORLD", "address of the fake engine's world, in tests (the data directory)"},
 		{"NESTOR_LOG_LEVEL", "debug, info, warn or error (info)"},
 	}
 	var b strings.Builder

@@ -4,9 +4,6 @@ package fake
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/HatiCode/nestor/activities/engine"
@@ -20,7 +17,7 @@ func (e *Engine) Adopt(ctx context.Context, req engine.Request, source engine.So
 		return engine.Observation{}, err
 	}
 	defer n.close()
-	if err := n.adopt(source); err != nil {
+	if err := n.adopt(ctx, source); err != nil {
 		return engine.Observation{}, err
 	}
 	return n.observe(ctx)
@@ -34,7 +31,7 @@ func (e *Engine) Forget(ctx context.Context, req engine.Request) error {
 		return err
 	}
 	defer n.close()
-	s, err := n.recovered()
+	s, err := n.recovered(ctx)
 	if err != nil || s.Resource == nil {
 		return err
 	}
@@ -42,14 +39,14 @@ func (e *Engine) Forget(ctx context.Context, req engine.Request) error {
 	if to == "" {
 		to = "forgotten/" + n.req.Address
 	}
-	return n.move(n.key, key(to))
+	return n.move(ctx, n.key, key(to))
 }
 
-func (n *node) adopt(source engine.Source) error {
+func (n *node) adopt(ctx context.Context, source engine.Source) error {
 	if source.State != nil || source.Ref == "" {
 		return n.fail(engine.Invalid, "the fake engine adopts the resource of another address and nothing else")
 	}
-	mine, err := n.recovered()
+	mine, err := n.recovered(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,7 +65,7 @@ func (n *node) adopt(source engine.Source) error {
 	if err != nil || theirs.Resource == nil {
 		return n.fail(engine.Invalid, "there is nothing at %q: %v", source.Ref, err)
 	}
-	if err := n.move(from, n.key); err != nil {
+	if err := n.move(ctx, from, n.key); err != nil {
 		return err
 	}
 	theirs.Adopted = source.Ref
@@ -80,14 +77,13 @@ func (n *node) adopt(source engine.Source) error {
 }
 
 // move gives what a node has to another one.
-func (n *node) move(from, to string) error {
-	for _, path := range []func(string) string{
-		func(k string) string { return filepath.Join(n.engine.dir, "resources", k) },
-		func(k string) string { return filepath.Join(n.engine.dir, "state", k+".json") },
-	} {
-		if err := os.Rename(path(from), path(to)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return n.broken(err)
-		}
+func (n *node) move(ctx context.Context, from, to string) error {
+	if err := n.engine.outside.move(ctx, from, to); err != nil {
+		return n.broken(err)
+	}
+	state := func(k string) string { return filepath.Join(n.engine.dir, "state", k+".json") }
+	if err := rename(state(from), state(to)); err != nil {
+		return n.broken(err)
 	}
 	return nil
 }

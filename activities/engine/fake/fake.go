@@ -2,7 +2,8 @@
 
 // Package fake is a deterministic engine for tests. Its world is a directory of
 // files: one a resource, one a node's state, and a ledger to which each side
-// effect appends a line. It keeps the whole contract of package engine (package
+// effect appends a line. Resources and ledger can be in a process of their own
+// instead (see package cloud). It keeps the whole contract of package engine (package
 // enginetest proves it), survives being killed anywhere, and behaves as badly
 // as a node's settings ask it to (see Behaviour).
 //
@@ -25,6 +26,7 @@ import (
 	"time"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/fake/cloud"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 )
 
@@ -39,14 +41,18 @@ type Config struct {
 	// Dir is the world's directory; it is made if need be. Several engines, in
 	// several processes, may share it.
 	Dir string
+	// World is the address of a cloud.Server, which then has the resources and
+	// the ledger; Dir keeps the states and the locks. Empty keeps all in Dir.
+	World string
 	// Name lets it stand in for another engine in definitions; empty means Name.
 	Name string
 }
 
 // Engine is the fake engine. It is safe for concurrent use.
 type Engine struct {
-	dir  string
-	name string
+	dir     string
+	name    string
+	outside outside
 }
 
 var (
@@ -72,7 +78,16 @@ func New(c Config) (*Engine, error) {
 	if c.Name == "" {
 		c.Name = Name
 	}
-	return &Engine{dir: dir, name: c.Name}, nil
+	e := &Engine{dir: dir, name: c.Name, outside: directory{path: dir}}
+	if c.World == "" {
+		return e, nil
+	}
+	client, err := cloud.Dial(c.World)
+	if err != nil {
+		return nil, fmt.Errorf("fake engine: %w", err)
+	}
+	e.outside = remote{client: client}
+	return e, nil
 }
 
 // Name implements engine.Engine.

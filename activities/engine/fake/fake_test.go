@@ -24,7 +24,16 @@ import (
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
-func TestMain(m *testing.M) { os.Exit(enginetest.Main(m, harness(), forgetful())) }
+// served are the worlds of the tests whose resources are in a cloud.
+var served *worlds
+
+func TestMain(m *testing.M) {
+	var stop func()
+	served, stop = serveWorlds()
+	code := enginetest.Main(m, harness(), forgetful(), inCloud(harness(), served), inCloud(forgetful(), served))
+	stop()
+	os.Exit(code)
+}
 
 func TestConformance(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@
 package fake
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -84,7 +85,7 @@ func (n *node) uncertain(s record) ([]string, error) {
 
 // recovered is the state with what a create that was cut off has made, where it
 // can be looked up; where it cannot, nothing goes on.
-func (n *node) recovered() (record, error) {
+func (n *node) recovered(ctx context.Context) (record, error) {
 	s, err := n.state()
 	if err != nil {
 		return s, err
@@ -99,7 +100,7 @@ func (n *node) recovered() (record, error) {
 			Message: "the creation was cut off before it was recorded; look whether it exists, and if not remove " + n.journalFile(),
 		}
 	}
-	found, err := n.find(j.Identity)
+	found, err := n.engine.outside.find(ctx, n.key, j.Identity)
 	if err != nil {
 		return s, n.broken(err)
 	}

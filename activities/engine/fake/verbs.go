@@ -5,6 +5,7 @@ package fake
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"reflect"
@@ -43,7 +44,7 @@ func (n *node) observe(ctx context.Context) (engine.Observation, error) {
 	if err != nil {
 		return engine.Observation{}, err
 	}
-	unrecorded, err := n.identities()
+	unrecorded, err := n.engine.outside.identities(ctx, n.key)
 	if err != nil {
 		return engine.Observation{}, n.broken(err)
 	}
@@ -78,14 +79,14 @@ type situation struct {
 	token    string
 }
 
-func (n *node) look() (situation, error) {
+func (n *node) look(ctx context.Context) (situation, error) {
 	var s situation
 	var err error
-	if s.state, err = n.recovered(); err != nil {
+	if s.state, err = n.recovered(ctx); err != nil {
 		return s, err
 	}
 	if n.req.Destroy {
-		ids, err := n.identities()
+		ids, err := n.engine.outside.identities(ctx, n.key)
 		if err != nil {
 			return s, n.broken(err)
 		}
@@ -98,7 +99,7 @@ func (n *node) look() (situation, error) {
 	if s.identity, err = n.identity(s.wanted); err != nil {
 		return s, n.broken(err)
 	}
-	if s.actual, err = n.find(s.identity); err != nil {
+	if s.actual, err = n.engine.outside.find(ctx, n.key, s.identity); err != nil {
 		return s, n.broken(err)
 	}
 	if c, ok := n.change(s); ok {
@@ -183,7 +184,7 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 	if err := n.act(ctx, VerbPreview); err != nil {
 		return engine.Preview{}, err
 	}
-	s, err := n.look()
+	s, err := n.look(ctx)
 	if err != nil {
 		return engine.Preview{}, err
 	}
@@ -201,7 +202,7 @@ func (n *node) apply(ctx context.Context, p engine.Preview) (engine.Result, erro
 	if len(n.req.Unknown) > 0 || p.Token == "" {
 		return engine.Result{}, n.fail(engine.Invalid, "a preview with unknown inputs cannot be applied")
 	}
-	s, err := n.look()
+	s, err := n.look(ctx)
 	if err != nil {
 		return engine.Result{}, err
 	}
@@ -225,7 +226,7 @@ func (n *node) carryOut(ctx context.Context, s *situation) error {
 	if err := n.act(ctx, verb); err != nil {
 		return err
 	}
-	if err := n.removeOthers(s.identity); err != nil {
+	if err := n.removeOthers(ctx, s.identity); err != nil {
 		return n.broken(err)
 	}
 	if err := n.bring(ctx, s); err != nil {
@@ -253,7 +254,7 @@ func (n *node) bring(ctx context.Context, s *situation) error {
 		if err := n.heldBefore(ctx); err != nil {
 			return errors.Join(err, n.settled())
 		}
-		made, err := n.make(s.identity, first)
+		made, err := n.make(ctx, s.identity, first)
 		if err != nil {
 			return n.broken(err)
 		}
@@ -261,9 +262,9 @@ func (n *node) bring(ctx context.Context, s *situation) error {
 		if err := n.held(ctx, n.behaviour.Hold); err != nil {
 			return n.stop(s, err)
 		}
-		return n.set(s, announce)
+		return n.set(ctx, s, announce)
 	}
-	if err := n.set(s, announce); err != nil {
+	if err := n.set(ctx, s, announce); err != nil {
 		return err
 	}
 	if err := n.held(ctx, n.behaviour.HoldUpdate); err != nil {
@@ -280,8 +281,8 @@ func (n *node) stop(s *situation, why error) error {
 
 // removeOthers removes what the node has beside one resource: that which is
 // replaced, and what an interrupted attempt with other inputs made.
-func (n *node) removeOthers(identity string) error {
-	ids, err := n.identities()
+func (n *node) removeOthers(ctx context.Context, identity string) error {
+	ids, err := n.engine.outside.identities(ctx, n.key)
 	if err != nil {
 		return err
 	}
@@ -289,7 +290,7 @@ func (n *node) removeOthers(identity string) error {
 		if id == identity {
 			continue
 		}
-		if err := n.remove(id); err != nil {
+		if err := n.remove(ctx, id); err != nil {
 			return err
 		}
 	}
@@ -297,23 +298,23 @@ func (n *node) removeOthers(identity string) error {
 }
 
 // set brings the attributes of an existing resource to what is wanted.
-func (n *node) set(s *situation, announce string) error {
+func (n *node) set(ctx context.Context, s *situation, announce string) error {
 	was := s.actual.Attributes
 	if same(was, s.wanted) {
 		return nil
 	}
 	s.actual.Attributes = s.wanted
-	if err := writeJSON(n.resourceFile(s.identity), s.actual); err != nil {
+	line := ""
+	if announce == "" {
+		line = "update " + s.actual.Name
+	} else if !same(was[announce], s.wanted[announce]) {
+		line = fmt.Sprintf("set %s %v", s.actual.Name, s.wanted[announce])
+	}
+	if err := n.engine.outside.update(ctx, n.key, s.identity, *s.actual, line); err != nil {
 		return n.broken(err)
 	}
-	if announce == "" {
-		if err := n.effect("update %s", s.actual.Name); err != nil {
-			return n.broken(err)
-		}
-	} else if !same(was[announce], s.wanted[announce]) {
-		if err := n.effect("set %s %v", s.actual.Name, s.wanted[announce]); err != nil {
-			return n.broken(err)
-		}
+	if line != "" {
+		n.say(line)
 	}
 	return nil
 }
@@ -358,10 +359,10 @@ func (n *node) record(s *situation) (record, error) {
 }
 
 func (n *node) destroy(ctx context.Context) error {
-	if _, err := n.recovered(); err != nil {
+	if _, err := n.recovered(ctx); err != nil {
 		return err
 	}
-	ids, err := n.identities()
+	ids, err := n.engine.outside.identities(ctx, n.key)
 	if err != nil {
 		return n.broken(err)
 	}
@@ -371,7 +372,7 @@ func (n *node) destroy(ctx context.Context) error {
 		}
 	}
 	for _, id := range ids {
-		if err := n.remove(id); err != nil {
+		if err := n.remove(ctx, id); err != nil {
 			return n.broken(err)
 		}
 		if err := n.held(ctx, n.behaviour.HoldDestroy); err != nil {
@@ -384,7 +385,7 @@ func (n *node) destroy(ctx context.Context) error {
 	if err := os.Remove(n.stateFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return n.broken(err)
 	}
-	left, err := n.identities()
+	left, err := n.engine.outside.identities(ctx, n.key)
 	if err != nil {
 		return n.broken(err)
 	}

@@ -4,6 +4,7 @@ package fake
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,7 +13,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -54,47 +54,6 @@ func (h holder) dead() bool {
 	return known && (!alive || h.PID == os.Getpid())
 }
 
-// Ledger reads every side effect in a world, in order.
-func Ledger(dir string) ([]string, error) {
-	text, err := os.ReadFile(filepath.Join(dir, "ledger")) //nolint:gosec // a test's world
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return strings.Split(strings.TrimSpace(string(text)), "\n"), nil
-}
-
-// Resources counts what exists in a world.
-func Resources(dir string) (int, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "resources", "*", "*.json"))
-	return len(paths), err
-}
-
-// Tamper changes an attribute of each resource of a node behind the engine's
-// back.
-func Tamper(dir, address, attribute string, value any) error {
-	paths, err := filepath.Glob(filepath.Join(dir, "resources", key(address), "*.json"))
-	if err != nil {
-		return err
-	}
-	if len(paths) == 0 {
-		return fmt.Errorf("node %s has no resource in the world", address)
-	}
-	for _, path := range paths {
-		var r resource
-		if err := readJSON(path, &r); err != nil {
-			return err
-		}
-		r.Attributes[attribute] = value
-		if err := writeJSON(path, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // key makes a file's name of an address, one to one.
 func key(address string) string {
 	return strings.NewReplacer("%", "%25", "/", "%2F").Replace(address)
@@ -114,45 +73,7 @@ func (n *node) identity(attributes map[string]any) (string, error) {
 	return hex.EncodeToString(sum[:8]), nil
 }
 
-func (n *node) resourceDir() string { return filepath.Join(n.engine.dir, "resources", n.key) }
-
-func (n *node) resourceFile(identity string) string {
-	return filepath.Join(n.resourceDir(), identity+".json")
-}
-
 func (n *node) stateFile() string { return filepath.Join(n.engine.dir, "state", n.key+".json") }
-
-// find looks a resource up by its identity; nil means that there is none.
-func (n *node) find(identity string) (*resource, error) {
-	var r resource
-	err := readJSON(n.resourceFile(identity), &r)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // absence is an answer
-	}
-	return &r, err
-}
-
-// make creates a resource: the side effect.
-func (n *node) make(identity string, attributes map[string]any) (*resource, error) {
-	if err := os.MkdirAll(n.resourceDir(), 0o700); err != nil {
-		return nil, err
-	}
-	number, err := count(filepath.Join(n.engine.dir, "locks", n.key, "creations"))
-	if err != nil {
-		return nil, err
-	}
-	r := &resource{ID: fmt.Sprintf("%s-%d", n.req.Node, number), Name: n.name(attributes), Attributes: attributes}
-	if name := n.behaviour.Content; name != "" {
-		r.Content = "what " + r.ID + " holds"
-		if given, ok := n.req.Inputs[name].(string); ok && given != "" {
-			r.Content = given
-		}
-	}
-	if err := writeJSON(n.resourceFile(identity), r); err != nil {
-		return nil, err
-	}
-	return r, n.effect("create %s", r.Name)
-}
 
 // name of the resource in the ledger.
 func (n *node) name(attributes map[string]any) string {
@@ -162,44 +83,40 @@ func (n *node) name(attributes map[string]any) string {
 	return n.req.Node
 }
 
+// make creates a resource: the side effect.
+func (n *node) make(ctx context.Context, identity string, attributes map[string]any) (*resource, error) {
+	r := resource{Name: n.name(attributes), Attributes: attributes}
+	if name := n.behaviour.Content; name != "" {
+		r.Content = "what {id} holds"
+		if given, ok := n.req.Inputs[name].(string); ok && given != "" {
+			r.Content = given
+		}
+	}
+	line := "create " + r.Name
+	made, err := n.engine.outside.create(ctx, n.key, identity, n.req.Node, r, line)
+	if err == nil {
+		n.say(line)
+	}
+	return made, err
+}
+
 // remove destroys a resource: the side effect.
-func (n *node) remove(identity string) error {
-	r, err := n.find(identity)
+func (n *node) remove(ctx context.Context, identity string) error {
+	r, err := n.engine.outside.find(ctx, n.key, identity)
 	if err != nil || r == nil {
 		return err
 	}
-	if err := os.Remove(n.resourceFile(identity)); err != nil {
+	line := "destroy " + r.Name
+	if err := n.engine.outside.destroy(ctx, n.key, identity, line); err != nil {
 		return err
 	}
-	return n.effect("destroy %s", r.Name)
+	n.say(line)
+	return nil
 }
 
-// identities of everything that the node has in the world.
-func (n *node) identities() ([]string, error) {
-	entries, err := os.ReadDir(n.resourceDir())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var out []string
-	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), ".json"); ok {
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out, err
-}
-
-// effect appends a line to the ledger, in one write.
-func (n *node) effect(format string, args ...any) error {
-	line := fmt.Sprintf(format, args...)
+// say logs a side effect.
+func (n *node) say(line string) {
 	_, _ = fmt.Fprintf(n.req.Log, "%s: %s\n", n.address(), line)
-	f, err := os.OpenFile(filepath.Join(n.engine.dir, "ledger"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(line + "\n")
-	return errors.Join(err, f.Close())
 }
 
 // count adds one to the number in a file and returns it.
