@@ -14,6 +14,10 @@ import (
 	"github.com/HatiCode/nestor/internal/expand"
 )
 
+// anyResource is the address under which a definition of many nodes declares
+// their identity.
+const anyResource = "fake_resource"
+
 // journal is the intent of a create, of a node that is forgetful. It is there
 // from before the side effect until the state is recorded.
 type journal struct {
@@ -33,7 +37,11 @@ func (n *node) begin(identity string) error {
 		return nil
 	}
 	j := journal{Identity: identity}
-	if template, ok := n.req.Implementation.Identity[n.address()]; ok {
+	template, ok := n.req.Implementation.Identity[n.address()]
+	if !ok {
+		template, ok = n.req.Implementation.Identity[anyResource]
+	}
+	if ok {
 		id, err := expand.String(template, n.input)
 		if err != nil && !errors.Is(err, expand.ErrAbsent) {
 			return err

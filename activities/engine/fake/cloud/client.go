@@ -34,6 +34,9 @@ func Dial(address string) (*Client, error) {
 	return &Client{base: strings.TrimSuffix(address, "/"), http: &http.Client{Timeout: patience}}, nil
 }
 
+// Address of the world.
+func (c *Client) Address() string { return c.base }
+
 // Find looks a node's resource up; nil means that there is none.
 func (c *Client) Find(ctx context.Context, key, identity string) (*Resource, error) {
 	a, err := c.call(ctx, pathFind, call{Resource: Resource{Key: key, Identity: identity}})
