@@ -49,10 +49,6 @@ func Publish(ctx context.Context, s *site.Site) error {
 }
 
 func definition(kind Kind) catalog.Definition {
-	text := func(name string, sensitive bool) catalog.Field {
-		return catalog.Field{Name: name, Type: catalog.TypeString, Default: "", Sensitive: sensitive}
-	}
-	token := catalog.Field{Name: "token", Type: catalog.TypeString, Required: true, Sensitive: true}
 	return catalog.Definition{
 		APIVersion: catalog.APIVersion, Kind: catalog.Kind,
 		Metadata: catalog.Metadata{Name: string(kind), Version: "1.0.0"},
@@ -61,7 +57,8 @@ func definition(kind Kind) catalog.Definition {
 			Inputs: []catalog.Field{
 				{Name: "name", Type: catalog.TypeString, Required: true, Immutable: true},
 				{Name: "size", Type: catalog.TypeInteger, Required: true},
-				text("upstream", false), token,
+				{Name: "upstream", Type: catalog.TypeString, Default: ""},
+				{Name: "token", Type: catalog.TypeString, Required: true, Sensitive: true},
 			},
 			Outputs: []catalog.Field{
 				{Name: "endpoint", Type: catalog.TypeString},
@@ -75,7 +72,7 @@ func fakeDefinition(kind Kind, settings map[string]any) catalog.Definition {
 	d := definition(kind)
 	d.Spec.Engines = []string{fake.Name}
 	d.Spec.Inputs = append(d.Spec.Inputs,
-		catalog.Field{Name: "carried", Type: catalog.TypeString, Default: "", Sensitive: true},
+		catalog.Field{Name: "carried", Type: catalog.TypeString, Sensitive: true},
 		catalog.Field{Name: fake.BehaviourInput, Type: catalog.TypeMap, Default: map[string]any{}})
 	settings["immutable"] = []any{"name"}
 	settings["outputs"] = map[string]any{"endpoint": "{name}:{size}", "key": "{token}/{name}"}

@@ -176,7 +176,7 @@ func (g Graph) Attributes(application, token string) map[string]map[string]any {
 		if node.Kind == Real {
 			continue
 		}
-		attributes := map[string]any{"name": name, "size": node.Size, "token": token, "upstream": "", "carried": ""}
+		attributes := map[string]any{"name": name, "size": node.Size, "token": token, "upstream": ""}
 		if len(node.Needs) > 0 {
 			attributes["upstream"] = endpoint[node.Needs[0]]
 			attributes["carried"] = token + "/" + application + "-" + node.Needs[0]
