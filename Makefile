@@ -103,6 +103,16 @@ SEED   ?= 0
 simulate: ## Walk GRAPHS random graphs from SEED in virtual time, checking every step
 	go run ./orchestrator/walk/simulation/cmd/simulate -graphs $(GRAPHS) -seed $(SEED)
 
+# Disturbances of a long run: make chaos POINTS=10000. SEED repeats one.
+POINTS ?= 80
+
+.PHONY: chaos
+chaos: build ## Kill, pause and partition everything; POINTS=, SEED=
+	tools/build temporal opentofu
+	mkdir -p bin/harness
+	go build -o bin/harness/chaos ./chaos/cmd/chaos
+	bin/harness/chaos -seed $(SEED) -points $(POINTS)
+
 .PHONY: clean
 clean: ## Remove bin/ (built tools stay in the cache)
 	rm -rf bin

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
@@ -174,6 +175,7 @@ func (b builder) control() worker.Worker {
 	o := options(b.config.Versioning)
 	o.MaxConcurrentActivityExecutionSize = max(b.config.Slots*perEngineSlot, least)
 	o.MaxConcurrentLocalActivityExecutionSize = 100
+	o.Interceptors = []interceptor.WorkerInterceptor{&heartbeats{every: beat}}
 	w := worker.New(b.temporal, contract.QueueControl, o)
 	workflows.Register(w)
 	(&activities.Control{

@@ -57,6 +57,7 @@ func withControl(ctx workflow.Context) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:           contract.QueueControl,
 		StartToCloseTimeout: 5 * time.Minute,
+		HeartbeatTimeout:    stepHeartbeat, // workers beat for these
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    200 * time.Millisecond,
 			BackoffCoefficient: 2,

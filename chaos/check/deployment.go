@@ -132,6 +132,7 @@ func (r Run) events(f *Findings, events []orchestrator.Event) {
 	if len(events) == 0 || ends != 1 || events[len(events)-1].Type != orchestrator.EventFinished {
 		f.lost("the events of %s hold %d ends", id, ends)
 	}
+	r.late(f, events)
 	for i, sequence := range r.Streamed {
 		if sequence != int64(i+1) {
 			f.lost("the stream of %s gave event %d in the place of event %d", id, sequence, i+1)

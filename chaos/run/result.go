@@ -50,6 +50,9 @@ func (r *runner) result(took time.Duration) *Result {
 // Passed says that nothing was found and that the stall is within its budget.
 func (r *Result) Passed() bool { return r.Findings.None() && r.Stall < Limit }
 
+// Deployments that were awaited and checked.
+func (r *Result) Deployments() int { return len(r.runs) }
+
 // times are the longest stalls of the points that are chosen.
 func (r *Result) times(chosen func(stall) bool) []time.Duration {
 	worst := map[int]time.Duration{}
