@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -138,9 +139,10 @@ func (s *Steps) open(ctx context.Context, in contract.StepInput) (*job, error) {
 	if err != nil {
 		version = "" // the step itself will say so, with its class
 	}
+	info := activity.GetInfo(ctx)
 	run := orchestrator.NodeRun{
 		Deployment: in.Deployment, Node: in.Node, Action: in.Action,
-		Attempt: activity.GetInfo(ctx).Attempt, Lease: &s.Lease,
+		Attempt: info.Attempt, WorkflowRun: info.WorkflowExecution.RunID, Order: order(info), Lease: &s.Lease,
 	}
 	attempt, err := s.Registry.BeginAfter(ctx, principal(s.Engine), d.Scope, run, orchestrator.NodeHead{
 		Engine: node.Engine, EngineVersion: version,
@@ -156,6 +158,16 @@ func (s *Steps) open(ctx context.Context, in contract.StepInput) (*job, error) {
 		in: in, deployment: d, environment: environment, node: node, attempt: attempt, mask: hidden,
 		log: newLogWriter(ctx, s.Registry, store.Principal(principal(s.Engine)), in.Deployment, in.Node, run.Attempt, hidden),
 	}, nil
+}
+
+// order of a step in its workflow's run: the SDK numbers activities in the order
+// in which they are scheduled, all attempts alike. 0 where it is none of its own.
+func order(info activity.Info) int64 {
+	n, err := strconv.ParseInt(info.ActivityID, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // principal of what an engine's steps write.

@@ -143,8 +143,12 @@ type NodeRun struct {
 	Node       string     `json:"node"`
 	Action     StepAction `json:"action"`
 	Attempt    int32      `json:"attempt"` // Temporal's, from 1
-	Fence      int64      `json:"fence"`
-	Lease      *Lease     `json:"lease,omitempty"`
+	// WorkflowRun and Order tell steps of one node apart: of two in one run of a
+	// workflow the later has the larger Order, which all its attempts share.
+	WorkflowRun string `json:"workflowRun,omitempty"`
+	Order       int64  `json:"order,omitempty"`
+	Fence       int64  `json:"fence"`
+	Lease       *Lease `json:"lease,omitempty"`
 	// EngineLockID is the lock the engine took, where it has one.
 	EngineLockID string `json:"engineLockId,omitempty"`
 	ChangeDigest string `json:"changeDigest,omitempty"`

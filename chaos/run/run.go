@@ -28,6 +28,9 @@ import (
 // lanes are stories that run side by side, each an application of its own.
 const lanes = 3
 
+// leaksEvery so many stories, every file is looked through; and at the end.
+const leaksEvery = 25
+
 // Options of a run.
 type Options struct {
 	Seed uint64
@@ -50,6 +53,8 @@ type runner struct {
 	canary check.Canary
 	points *injector
 	next   atomic.Int64 // number of the next story
+
+	speak sync.Mutex // guards Progress
 
 	mu       sync.Mutex
 	findings check.Findings
@@ -111,6 +116,11 @@ func (r *runner) everything(ctx context.Context) error {
 				if err := r.tell(inner, s); err != nil {
 					return fmt.Errorf("story %d: %w", s.N, err)
 				}
+				if s.N%leaksEvery == 0 {
+					if err := r.leaks(); err != nil {
+						return err
+					}
+				}
 			}
 			return nil
 		})
@@ -139,7 +149,10 @@ func (r *runner) add(found check.Findings) {
 	}
 }
 
+// say tells whoever watches; one who does not any more changes nothing.
 func (r *runner) say(format string, args ...any) {
+	r.speak.Lock()
+	defer r.speak.Unlock()
 	_, _ = fmt.Fprintf(r.Progress, time.Now().UTC().Format("15:04:05.000 ")+format+"\n", args...)
 }
 

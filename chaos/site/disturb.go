@@ -36,6 +36,9 @@ const (
 	KillEverything Kind = "kill everything"   // workers, API and Temporal at once
 )
 
+// Restarts says that Temporal is killed.
+func (k Kind) Restarts() bool { return k == KillTemporal || k == KillEverything }
+
 // Kinds lists them all, each as often as it shall come up.
 func Kinds() []Kind {
 	return []Kind{

@@ -162,6 +162,10 @@ func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) err
 	if err != nil || revision == 0 {
 		return err
 	}
+	if late(earlier, *run) {
+		return fmt.Errorf("%s of attempt %d has begun since, this is %s of attempt %d: %w",
+			earlier.Action, earlier.Attempt, run.Action, run.Attempt, ErrFenced)
+	}
 	run.Created, run.Replaced, run.BeforeRef = earlier.Created, earlier.Replaced, earlier.BeforeRef
 	run.Compensation = earlier.Compensation
 	if run.Action == orchestrator.StepRestore && earlier.Action != run.Action {
@@ -173,14 +177,20 @@ func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) err
 	if earlier.Action != run.Action {
 		return nil
 	}
-	// Attempts of one activity only grow. One that was given up and comes late
-	// must not take the node from the one that works on it now.
-	if earlier.Status == orchestrator.NodeRunning && earlier.Attempt > run.Attempt {
-		return fmt.Errorf("attempt %d is at work, this is attempt %d: %w", earlier.Attempt, run.Attempt, ErrFenced)
-	}
 	run.Failures, run.Refilled = earlier.Failures, earlier.Refilled
 	run.Changed = earlier.Changed || earlier.Status == orchestrator.NodeRunning && run.Action != orchestrator.StepObserve
 	return nil
+}
+
+// late says that an attempt comes when a later one, or another step of the node,
+// has begun, ended or not: its worker was paused or cut off for a while. Let in,
+// it would do again what a rollback may have undone.
+func late(earlier, run orchestrator.NodeRun) bool {
+	if earlier.WorkflowRun != "" && earlier.WorkflowRun == run.WorkflowRun {
+		return earlier.Order > run.Order || earlier.Order == run.Order && earlier.Attempt > run.Attempt
+	}
+	// Where their order is not known, one that is at work stays.
+	return earlier.Action == run.Action && earlier.Status == orchestrator.NodeRunning && earlier.Attempt > run.Attempt
 }
 
 // Intent is what an engine is about to be asked for.
