@@ -20,7 +20,7 @@ func (r Run) node(key string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	return strings.CutPrefix(address, r.Deployment.Scope.String()+"/")
+	return strings.CutPrefix(address, r.Deployment.String()+"/")
 }
 
 // world holds what the graph asks for, once, and nothing else.
@@ -80,20 +80,7 @@ func differing(a, b map[string]any) string {
 // changes or takes away is created, updated or destroyed once, and no other is
 // touched. What a rollback does twice is bounded by what it did once.
 func (r Run) effects(f *Findings) {
-	done := map[string]map[cloud.Verb]int{}
-	for _, entry := range r.Ledger {
-		node, ours := r.node(entry.Key)
-		if !ours {
-			continue
-		}
-		if entry.Duplicate {
-			f.duplicate("%s made %s of %s, which was there", r.Deployment.ID, entry.ID, node)
-		}
-		if done[node] == nil {
-			done[node] = map[cloud.Verb]int{}
-		}
-		done[node][entry.Verb]++
-	}
+	done := r.done(f)
 	if !r.AsWanted() {
 		return
 	}
@@ -125,6 +112,25 @@ func (r Run) effects(f *Findings) {
 			}
 		}
 	}
+}
+
+// done counts the effects of the deployment, by node.
+func (r Run) done(f *Findings) map[string]map[cloud.Verb]int {
+	done := map[string]map[cloud.Verb]int{}
+	for _, entry := range r.Ledger {
+		node, ours := r.node(entry.Key)
+		if !ours {
+			continue
+		}
+		if entry.Duplicate {
+			f.duplicate("%s made %s of %s, which was there", r.Deployment.ID, entry.ID, node)
+		}
+		if done[node] == nil {
+			done[node] = map[cloud.Verb]int{}
+		}
+		done[node][entry.Verb]++
+	}
+	return done
 }
 
 // effects of going from one graph to another.

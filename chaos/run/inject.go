@@ -45,7 +45,7 @@ func plan(seed uint64, s story.Story, step int) []planned {
 		if !s.Real { // there is no engine to disturb
 			kinds = slices.DeleteFunc(kinds, func(k site.Kind) bool { return k == site.KillEngine || k == site.PauseEngine })
 		} else {
-			kinds = append(kinds, site.KillEngine, site.KillEngine, site.KillEngine, site.PauseEngine)
+			kinds = append(kinds, slices.Repeat([]site.Kind{site.KillEngine, site.KillEngine, site.PauseEngine}, 4)...)
 		}
 		points[i] = planned{
 			at: source.Float64(), after: time.Duration(source.Float64() * float64(jitter)),

@@ -105,7 +105,7 @@ func (r *runner) disturb(ctx context.Context, s story.Story, n int, w *watch) er
 		if err := remote.Wait(ctx, p.after); err != nil {
 			return err
 		}
-		where := fmt.Sprintf("%s in the %s of %s", fmt.Sprintf("%.0f%%", 100*p.at), step.Name, s.Application)
+		where := fmt.Sprintf("%.0f%% in the %s of %s", 100*p.at, step.Name, s.Application)
 		done, err := r.points.strike(ctx, p, w, where)
 		if err != nil {
 			return fmt.Errorf("%s at %s: %w", p.kind, where, err)
@@ -176,7 +176,7 @@ func (r *runner) ended(run check.Run, found check.Findings) {
 	case !found.None():
 		verdict = fmt.Sprintf("%d findings", len(found.All()))
 	case run.Listed():
-		verdict = fmt.Sprintf("uncertain and listed: %s", d.Residue[0].Node)
+		verdict = "uncertain and listed: " + d.Residue[0].Node
 	}
 	r.say("       %s (%s, %d nodes) %s after %s: %s", d.ID, run.Step.Name, max(len(run.Step.Graph), len(run.Step.Before)),
 		d.Status, d.FinishedAt.Sub(d.QueuedAt).Round(time.Millisecond), verdict)

@@ -59,6 +59,7 @@ func (r *runner) request(ctx context.Context, s story.Story, n int) (string, err
 	}
 	var accepted api.DeployAccepted
 	err := persist(ctx, func() (err error) {
+		//nolint:bodyclose // Decode closes it
 		accepted, err = remote.Decode[api.DeployAccepted](r.site.API.CreateDeployment(ctx,
 			&api.CreateDeploymentParams{IdempotencyKey: &key},
 			api.CreateDeploymentJSONRequestBody{
@@ -96,6 +97,7 @@ func (r *runner) release(ctx context.Context, s story.Story, g story.Graph) (str
 func (r *runner) promote(ctx context.Context, s story.Story, step story.Step, key string) (string, error) {
 	var asked api.Promotion
 	err := persist(ctx, func() (err error) {
+		//nolint:bodyclose // Decode closes it
 		asked, err = remote.Decode[api.Promotion](r.site.API.CreatePromotion(ctx,
 			&api.CreatePromotionParams{IdempotencyKey: &key},
 			api.CreatePromotionJSONRequestBody{
@@ -139,7 +141,7 @@ func (r *runner) stream(ctx context.Context, id string) ([]int64, error) {
 			if after > 0 {
 				params.LastEventID = &after
 			}
-			return r.site.API.StreamDeploymentEvents(ctx, scope.Team, scope.Application, scope.Environment, n, params, remote.Stream)
+			return r.site.API.StreamDeploymentEvents(ctx, scope.Team, scope.Application, scope.Environment, n, params, remote.Stream) //nolint:bodyclose // Subscribe closes it
 		},
 		Event: func(e sse.Event) (bool, error) {
 			var event orchestrator.Event

@@ -73,9 +73,9 @@ func (r *Result) Print(w io.Writer) error {
 	_, _ = fmt.Fprintln(table, "DISTURBANCE\tPOINTS\tSTALL, MEDIAN\tLONGEST\tWITH OPENTOFU, LONGEST")
 	for _, kind := range slices.Sorted(maps.Keys(r.kinds)) {
 		fake := r.times(func(s stall) bool { return s.kind == kind && !s.real })
-		real := r.times(func(s stall) bool { return s.kind == kind && s.real })
+		mixed := r.times(func(s stall) bool { return s.kind == kind && s.real })
 		_, _ = fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\n", kind, r.kinds[kind],
-			seconds(fake, 0.5), seconds(fake, 1), seconds(real, 1))
+			seconds(fake, 0.5), seconds(fake, 1), seconds(mixed, 1))
 	}
 	_, _ = fmt.Fprintln(table)
 	asWanted, listed := 0, 0

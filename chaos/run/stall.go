@@ -30,7 +30,7 @@ func (r *runner) measure(s story.Story, w *watch) {
 // stalls are, for each point, the longest time between two events of a
 // deployment after the point was over and before the next began, less the time
 // that usually passes. A time into which the next point falls is that one's.
-func stalls(points []point, events []time.Time, real bool) []stall {
+func stalls(points []point, events []time.Time, withReal bool) []stall {
 	if len(events) < 2 {
 		return nil
 	}
@@ -46,7 +46,7 @@ func stalls(points []point, events []time.Time, real bool) []stall {
 			next = points[i+1].Began
 		}
 		if d, hit := longest(p, next, events); hit {
-			found = append(found, stall{point: p.N, kind: p.Kind, real: real, time: max(d-usual, 0)})
+			found = append(found, stall{point: p.N, kind: p.Kind, real: withReal, time: max(d-usual, 0)})
 		}
 	}
 	return found

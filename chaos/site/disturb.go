@@ -12,6 +12,7 @@ import (
 
 	"github.com/HatiCode/nestor/chaos/fault"
 	"github.com/HatiCode/nestor/chaos/part"
+	"github.com/HatiCode/nestor/cli/remote"
 )
 
 // Kind of a disturbance.
@@ -55,6 +56,7 @@ const (
 	longestSilence  = 5 * time.Second
 	shortest        = 100 * time.Millisecond
 	recoverPatience = time.Minute
+	enginePatience  = 2 * time.Second
 )
 
 // Disturbance is one that has happened.
@@ -151,14 +153,12 @@ func (s *Site) recovered(ctx context.Context) error {
 }
 
 func (s *Site) disturbEngine(ctx context.Context, d *Disturbance, source *rand.Rand, t time.Duration) error {
-	found, err := fault.Below(filepath.Join(s.Data(), "work"))
+	choice := source.Float64()
+	found, err := s.engines(ctx)
 	if err != nil {
 		return err
 	}
-	choice := source.Float64()
-	if len(found) == 0 {
-		return ErrNobody
-	}
+	d.Began = time.Now()
 	p := found[int(choice*float64(len(found)))]
 	d.What = fmt.Sprintf("%s (pid %d)", p.Name, p.PID)
 	if d.Kind == KillEngine {
@@ -170,6 +170,24 @@ func (s *Site) disturbEngine(ctx context.Context, d *Disturbance, source *rand.R
 		return ErrNobody
 	}
 	return err
+}
+
+// engines are the programs at work and their supervisors; it waits a little for
+// there to be one.
+func (s *Site) engines(ctx context.Context) ([]fault.Process, error) {
+	deadline := time.Now().Add(enginePatience)
+	for {
+		found, err := fault.Below(filepath.Join(s.Data(), "work"))
+		switch {
+		case err != nil || len(found) > 0:
+			return found, err
+		case time.Now().After(deadline):
+			return nil, ErrNobody
+		}
+		if err := remote.Wait(ctx, 5*time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
 }
 
 func (s *Site) disturbStore(ctx context.Context, d *Disturbance, t time.Duration) error {

@@ -57,7 +57,7 @@ type Graph []Node
 func shapes() []func(source *rand.Rand, i, n int) []int {
 	return []func(*rand.Rand, int, int) []int{
 		func(_ *rand.Rand, i, _ int) []int { return []int{i - 1} }, // a chain
-		func(_ *rand.Rand, i, n int) []int { // diamonds, three wide
+		func(_ *rand.Rand, i, _ int) []int { // diamonds, three wide
 			switch i % 4 {
 			case 0:
 				return []int{i - 1, i - 2, i - 3}
