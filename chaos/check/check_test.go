@@ -75,7 +75,6 @@ func (sc *scene) check() Findings {
 // found.
 func TestFindings(t *testing.T) {
 	t.Parallel()
-	first := func(sc *scene) string { node, _ := sc.run.node(sc.resources[0].Key); return node }
 	tests := map[string]struct {
 		reason string
 		wrong  func(*scene)
@@ -123,7 +122,7 @@ func TestFindings(t *testing.T) {
 		"listed": {
 			"what is listed is no orphan and not lost, but the deployment must say so",
 			func(sc *scene) {
-				node := first(sc)
+				node := blind()
 				sc.resources = nil
 				sc.heads = nil
 				sc.run.RealLedger = ""
@@ -182,11 +181,16 @@ func TestListed(t *testing.T) {
 		certain bool
 		want    bool
 	}{
-		"listed":   {"it says which node and what to do", orchestrator.StatusFailed, []orchestrator.Residue{{Node: "a", Action: "look"}}, false, true},
+		"listed":   {"it says which node and what to do", orchestrator.StatusFailed, []orchestrator.Residue{{Node: blind(), Action: "look"}}, false, true},
 		"silent":   {"it says nothing", orchestrator.StatusFailed, nil, false, false},
-		"helpless": {"it does not say what to do", orchestrator.StatusFailed, []orchestrator.Residue{{Node: "a"}}, false, false},
-		"certain":  {"every node has an identity, so it must succeed", orchestrator.StatusFailed, []orchestrator.Residue{{Node: "a", Action: "look"}}, true, false},
-		"running":  {"it is not over", orchestrator.StatusRunning, []orchestrator.Residue{{Node: "a", Action: "look"}}, false, false},
+		"helpless": {"it does not say what to do", orchestrator.StatusFailed, []orchestrator.Residue{{Node: blind()}}, false, false},
+		"other": {
+			"the one that it lists has an identity, and none else is listed", orchestrator.StatusFailed,
+			[]orchestrator.Residue{{Node: known(), Action: "look"}},
+			false, false,
+		},
+		"certain": {"every node has an identity, so it must succeed", orchestrator.StatusFailed, []orchestrator.Residue{{Node: blind(), Action: "look"}}, true, false},
+		"running": {"it is not over", orchestrator.StatusRunning, []orchestrator.Residue{{Node: blind(), Action: "look"}}, false, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -199,6 +203,19 @@ func TestListed(t *testing.T) {
 			}
 		})
 	}
+}
+
+// blind and known are nodes of the opening.
+func blind() string { return nodeOf(true) }
+func known() string { return nodeOf(false) }
+
+func nodeOf(uncertain bool) string {
+	for _, node := range opening().run.Step.Graph {
+		if node.Kind.Uncertain() == uncertain {
+			return node.ID()
+		}
+	}
+	return ""
 }
 
 func TestCanary(t *testing.T) {

@@ -37,9 +37,24 @@ func (r Run) Listed() bool {
 	if r.AsWanted() || !r.Story.Uncertain || !r.Deployment.Status.Final() {
 		return false
 	}
-	return len(r.Deployment.Residue) > 0 && !slices.ContainsFunc(r.Deployment.Residue, func(left orchestrator.Residue) bool {
-		return left.Action == ""
-	})
+	cause := false
+	for _, left := range r.Deployment.Residue {
+		if left.Action == "" {
+			return false
+		}
+		cause = cause || r.uncertain(left.Node)
+	}
+	return cause
+}
+
+// uncertain says that a node has no identity, in what was or in what shall be.
+func (r Run) uncertain(id string) bool {
+	for _, g := range []story.Graph{r.Step.Before, r.Step.Graph} {
+		if node, there := g.Node(id); there && node.Kind.Uncertain() {
+			return true
+		}
+	}
+	return false
 }
 
 // Deployment checks everything that is about one deployment and its environment.

@@ -30,23 +30,32 @@ func TestStalls(t *testing.T) {
 	}{
 		"kill": {
 			"the time from the kill on, less the usual tenth of a second",
-			[]point{p(1.05, 1.05)}, at(0.8, 0.9, 1, 3.55, 3.65), []time.Duration{2400 * time.Millisecond},
+			[]point{p(1.05, 1.05)},
+			at(0.8, 0.9, 1, 3.55, 3.65),
+			[]time.Duration{2400 * time.Millisecond},
 		},
 		"later": {
 			"what another worker ends at once does not hide what stands still",
-			[]point{p(1, 1)}, at(0.9, 1.1, 3.1, 3.2, 3.3, 3.4), []time.Duration{1900 * time.Millisecond},
+			[]point{p(1, 1)},
+			at(0.9, 1.1, 3.1, 3.2, 3.3, 3.4),
+			[]time.Duration{1900 * time.Millisecond},
 		},
 		"pause": {
 			"a pause counts from its end",
-			[]point{p(1, 3)}, at(0.8, 0.9, 1, 3.5, 3.6), []time.Duration{400 * time.Millisecond},
+			[]point{p(1, 3)},
+			at(0.8, 0.9, 1, 3.5, 3.6),
+			[]time.Duration{400 * time.Millisecond},
 		},
 		"next": {
 			"a time into which the next point falls is that one's",
-			[]point{p(1, 1), p(2, 2)}, at(0.8, 0.9, 1, 4, 4.1), []time.Duration{1900 * time.Millisecond},
+			[]point{p(1, 1), p(2, 2)},
+			at(0.8, 0.9, 1, 4, 4.1),
+			[]time.Duration{1900 * time.Millisecond},
 		},
 		"elsewhere": {
 			"a point before or after the deployment is not its own",
-			[]point{p(0, 0), p(9, 9)}, at(1, 2, 3), nil,
+			[]point{p(0, 0), p(9, 9)},
+			at(1, 2, 3), nil,
 		},
 	}
 	for name, test := range tests {
