@@ -91,6 +91,13 @@ func Deployment(ctx context.Context, s *site.Site, r Run) (Findings, error) {
 	for _, other := range open {
 		f.lock("deployment %s is still open as %s", other.ID, other.Status)
 	}
+	leases, err := s.Registry.Tenures(ctx, d.Scope)
+	if err != nil {
+		return f, err
+	}
+	for _, lease := range leases {
+		f.lock("the lease of %s of %s by process %d is left", lease.Action, lease.Node, lease.Lease.PID)
+	}
 	return f, r.locks(&f, s)
 }
 
