@@ -29,6 +29,9 @@ func (r Run) late(f *Findings, events []orchestrator.Event) {
 			f.lost("event %d of %s says nothing: %v", event.Sequence, event.Deployment, err)
 			continue
 		}
+		if b.Action == orchestrator.StepObserve {
+			continue // it changes nothing, and proves what a rollback did, again and again
+		}
 		before, again := last[event.Node]
 		switch {
 		case !again:
