@@ -92,8 +92,8 @@ fmt: ## Format every Go file
 .PHONY: bench
 bench: build ## Measure the budgets of the design as ratios
 	tools/build temporal provider-local $(ENGINES) $(PLATFORM)
+	mkdir -p bin/harness bench/results
 	go build -o bin/harness/chaos ./chaos/cmd/chaos
-	mkdir -p bench/results
 	go run ./bench/cmd/bench -json bench/results/latest.json
 
 GRAPHS ?= 1000000
