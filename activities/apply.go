@@ -33,6 +33,12 @@ func (s *Steps) apply(
 	if err != nil {
 		return commit, res, err
 	}
+	if same, err := s.asBefore(ctx, j, inputs); err != nil {
+		return commit, res, err
+	} else if same {
+		commit, res = leftAlone(j)
+		return commit, res, nil
+	}
 	created, err := s.lookFirst(ctx, j, req)
 	if err != nil {
 		return commit, res, err
@@ -46,11 +52,11 @@ func (s *Steps) apply(
 		return commit, res, err
 	}
 	if err := s.sameState(ctx, j, preview.State); err != nil {
-		return commit, contract.StepResult{}, err
+		return commit, res, err
 	}
 	claims, err := s.claims(j, req, nil)
 	if err != nil {
-		return commit, contract.StepResult{}, err
+		return commit, res, err
 	}
 	commit.Claims = claims
 	commit.Changed = !preview.Empty()

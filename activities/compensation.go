@@ -9,6 +9,7 @@ import (
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/orchestrator/registry"
 	"github.com/HatiCode/nestor/store"
 )
@@ -98,6 +99,38 @@ func (s *Steps) untouched(ctx context.Context, j *job, seen engine.Observation) 
 	}
 	preview, err := s.Engine.Preview(ctx, req)
 	return err == nil && preview.Empty(), err
+}
+
+// asBefore says that a node which is to be taken back is what it was: no engine
+// was asked to change it, and it gets what it got before. It is then left alone:
+// what somebody else has made of it is not the deployment's to undo, and nobody
+// has approved that.
+func (s *Steps) asBefore(ctx context.Context, j *job, inputs []registry.OutputValue) (bool, error) {
+	head := j.attempt.Head
+	switch {
+	case j.in.Action != orchestrator.StepRestore, j.attempt.Run.Compensation != nil:
+		return false, nil
+	case head == nil, head.InputsRef == "", head.Intended != "", head.GraphDigest != j.in.GraphDigest:
+		return false, nil
+	}
+	had, err := s.Registry.RevealInputs(ctx, *head, j.in.GraphDigest)
+	if err != nil {
+		return false, err
+	}
+	before, err := registry.ValuesDigest(had)
+	if err != nil {
+		return false, err
+	}
+	now, err := registry.ValuesDigest(inputs)
+	return now == before, err
+}
+
+// leftAlone ends the restoration of a node that is as before.
+func leftAlone(j *job) (registry.Commit, contract.StepResult) {
+	head := *j.attempt.Head
+	head.Status, head.Error = orchestrator.NodeReady, nil
+	return registry.Commit{Status: orchestrator.NodeReverted, Head: &head},
+		contract.StepResult{Status: orchestrator.NodeReverted}
 }
 
 // proveBack reads a node back after a restoration that changed something: only

@@ -36,9 +36,14 @@ func (s *Steps) compareState(head orchestrator.NodeHead, found engine.State) (mo
 		return false, nil // nothing is known of a state, or of a whole one
 	case found.Lineage == "" && head.Removing:
 		return false, nil // it was to go
-	case s.Engine.Name() == orchestrator.EngineCrossplane && head.Intended != "":
-		// An object's own name is its lineage, and a replacement that was cut off
-		// has given it another one, or none yet.
+	case s.Engine.Name() == orchestrator.EngineCrossplane && (head.Intended != "" || found.Lineage == ""):
+		// There is no state beside the object, and its own name is its lineage. A
+		// replacement that was cut off has given it another one, or none yet; and
+		// where the cluster answers that there is none, somebody has deleted it.
+		return false, nil
+	case s.Engine.Name() == orchestrator.EnginePulumi && head.Intended != "" && found.Lineage == head.Lineage:
+		// Its serial is a host's clock. An attempt of another host, which was cut
+		// off, may have written an earlier time.
 		return false, nil
 	}
 	problem := ""

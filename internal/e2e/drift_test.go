@@ -155,6 +155,7 @@ func driftFoundAndRepaired(s *site) {
 	if d.Trigger != orchestrator.TriggerDrift || d.Principal != "user:ada" || d.PlanID != repaired.ID || d.Release != r.Digest {
 		s.t.Errorf("the repair is %+v", d)
 	}
+	s.record("drift-repaired", orchestrator.DriftWorkflowID(repaired.Scope, repaired.ID))
 	s.wantDrift(s.drift(true), orchestrator.DriftInSync)
 }
 

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
@@ -25,6 +26,13 @@ func (s *site) record(name, workflowID string) {
 	s.t.Helper()
 	if *recordDir == "" {
 		return
+	}
+	if !strings.HasPrefix(name, "application-") {
+		// The record of what has ended comes before the end of its workflow. Whether
+		// that ended well is no matter here.
+		if err := s.Temporal.GetWorkflow(s.t.Context(), workflowID, "").Get(s.t.Context(), nil); err != nil {
+			s.t.Logf("%s ended with %v", workflowID, err)
+		}
 	}
 	var history historypb.History
 	events := s.Temporal.GetWorkflowHistory(s.t.Context(), workflowID, "", false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
