@@ -18,7 +18,7 @@ import (
 // PlanNode previews one node and records what it would change. It changes
 // nothing and takes no fence.
 func (s *Steps) PlanNode(ctx context.Context, in contract.PlanNodeInput) (contract.PlanNodeResult, error) {
-	stop := s.heartbeat(ctx)
+	stop := Beat(ctx, s.Beat)
 	defer stop()
 	plan, err := s.Registry.GetPlanRecord(ctx, in.Plan)
 	if err != nil {

@@ -85,7 +85,7 @@ type job struct {
 // what is there if an earlier attempt was cut off, acts, and commits. Running
 // it again continues the same work.
 func (s *Steps) RunStep(ctx context.Context, in contract.StepInput) (contract.StepResult, error) {
-	stop := s.heartbeat(ctx)
+	stop := Beat(ctx, s.Beat)
 	defer stop()
 	j, err := s.open(ctx, in)
 	if errors.Is(err, errTaken) && in.Action == orchestrator.StepForget {
@@ -300,31 +300,6 @@ func (s *Steps) headNow(j *job, version string) orchestrator.NodeHead {
 		head.Snapshots = before.Snapshots
 	}
 	return head
-}
-
-// heartbeat tells Temporal that the step lives, until it is stopped. The first
-// beat comes after a while: that it began, Temporal knows. A short step has none,
-// which is one transaction of the server in five.
-func (s *Steps) heartbeat(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(s.Beat)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				activity.RecordHeartbeat(ctx)
-			}
-		}
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
 }
 
 // request is the engine's view of a node.

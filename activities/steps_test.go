@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/HatiCode/nestor/activities"
@@ -485,6 +486,35 @@ func TestStepsThatCannotBegin(t *testing.T) {
 				t.Errorf("a node that is not in the graph has a head: %v", err)
 			}
 		})
+	}
+}
+
+// An engine that was asked to stop may take its time: the step lives on until it
+// has.
+func TestHeartbeatsOfACanceledStep(t *testing.T) {
+	t.Parallel()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	beats := make(chan struct{}, 1)
+	env.SetOnActivityHeartbeatListener(func(*activity.Info, converter.EncodedValues) {
+		select {
+		case beats <- struct{}{}:
+		default:
+		}
+	})
+	env.RegisterActivityWithOptions(func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		defer activities.Beat(ctx, time.Millisecond)()
+		select {
+		case <-beats:
+			return nil
+		case <-time.After(waiting):
+			return errors.New("no heartbeat came")
+		}
+	}, activity.RegisterOptions{Name: "canceled"})
+	if _, err := env.ExecuteActivity("canceled"); err != nil {
+		t.Error(err)
 	}
 }
 

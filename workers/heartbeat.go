@@ -8,6 +8,8 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
+
+	"github.com/HatiCode/nestor/activities"
 )
 
 // heartbeats tells Temporal that an activity lives, for those that do not do it
@@ -35,23 +37,6 @@ func (b *beating) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteAc
 	if info := activity.GetInfo(ctx); info.IsLocalActivity || info.HeartbeatTimeout == 0 {
 		return b.Next.ExecuteActivity(ctx, in)
 	}
-	over, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(b.every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-over:
-				return
-			case <-ticker.C:
-				activity.RecordHeartbeat(ctx)
-			}
-		}
-	}()
-	defer func() {
-		close(over)
-		<-done
-	}()
+	defer activities.Beat(ctx, b.every)()
 	return b.Next.ExecuteActivity(ctx, in)
 }
