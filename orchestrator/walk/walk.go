@@ -429,10 +429,11 @@ func (w *Walk) compensated() bool {
 // nothing to change. With nothing left this holds; it is asked nevertheless, so
 // that no slip elsewhere can end in a claim that nobody has checked.
 func (w *Walk) proven() bool {
-	for id, t := range w.touched {
+	for _, id := range w.ids {
+		t, touched := w.touched[id]
 		before, had := w.previous.nodes[id]
 		switch {
-		case t.restored:
+		case !touched || t.restored:
 		case had && !before.Partial, t.changed && (had || t.exists), t.created && t.exists:
 			return false
 		}
