@@ -123,18 +123,17 @@ func (e *lostError) Unwrap() error { return e.err }
 
 // tenancy renews the lease of a step while it runs.
 type tenancy struct {
-	ctx  context.Context //nolint:containedctx // lives as long as one step
 	stop func()
 	held bool // whether a lease was written; read after stop
 }
 
 // hold renews the attempt's lease from now on. A step that is over within
-// moments writes none. The context of the tenancy ends, with a lostError for a
+// moments writes none. The context that it returns ends, with a lostError for a
 // cause, when a later attempt has begun or the lease could not be renewed for
 // as long as it lasts.
-func (s *Steps) hold(ctx context.Context, j *job) *tenancy {
-	ctx, cancel := context.WithCancelCause(ctx)
-	t := &tenancy{ctx: ctx}
+func (s *Steps) hold(ctx context.Context, j *job) (context.Context, *tenancy) {
+	working, cancel := context.WithCancelCause(ctx)
+	t := &tenancy{}
 	// A step that was asked to stop still holds the node until it has.
 	renewals, stop := context.WithCancel(context.WithoutCancel(ctx))
 	attempt, done := j.attempt, make(chan struct{})
@@ -149,7 +148,7 @@ func (s *Steps) hold(ctx context.Context, j *job) *tenancy {
 		<-done
 		cancel(context.Canceled)
 	}
-	return t
+	return working, t
 }
 
 // renewing returns nil when ctx ends.
@@ -199,10 +198,10 @@ func (t *tenancy) release(j *job) {
 }
 
 // explain tells an engine that stopped because the lease was lost from one that
-// somebody asked to stop.
-func (t *tenancy) explain(err error) error {
+// somebody asked to stop. working is the context that hold gave the step.
+func explain(working context.Context, err error) error {
 	lost := (*lostError)(nil)
-	if !errors.As(context.Cause(t.ctx), &lost) || engine.ClassOf(err) != engine.Canceled {
+	if !errors.As(context.Cause(working), &lost) || engine.ClassOf(err) != engine.Canceled {
 		return err
 	}
 	return lost

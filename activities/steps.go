@@ -97,8 +97,8 @@ func (s *Steps) RunStep(ctx context.Context, in contract.StepInput) (contract.St
 	if err != nil {
 		return contract.StepResult{}, toTemporal(err)
 	}
-	held := s.hold(ctx, j)
-	commit, res, err := s.act(held.ctx, j)
+	working, held := s.hold(ctx, j)
+	commit, res, err := s.act(working, j)
 	held.release(j)
 	if lost := j.log.close(); lost != nil {
 		activity.GetLogger(ctx).Error("a part of the engine's log could not be stored", "node", in.Node, "error", lost)
@@ -107,7 +107,7 @@ func (s *Steps) RunStep(ctx context.Context, in contract.StepInput) (contract.St
 	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	if err != nil {
-		return res, s.fail(recording, j, commit, held.explain(err))
+		return res, s.fail(recording, j, commit, explain(working, err))
 	}
 	return res, s.commit(recording, j, commit)
 }
