@@ -25,7 +25,7 @@ func (r *Registry) proven(ctx context.Context, a *Attempt, head orchestrator.Nod
 	if proof == nil || head.Status != orchestrator.NodeRunning || head.LastDeployment == "" {
 		return nil
 	}
-	tenure, _, err := r.tenure(ctx, head)
+	tenure, err := r.tenure(ctx, head)
 	if err != nil || tenure == nil {
 		return err
 	}
@@ -34,24 +34,24 @@ func (r *Registry) proven(ctx context.Context, a *Attempt, head orchestrator.Nod
 }
 
 // tenure of the attempt that the head says is at work; nil where nobody knows
-// who it was. recorded is the revision of its document, 0 for a step that was
-// too short to have one.
-func (r *Registry) tenure(ctx context.Context, head orchestrator.NodeHead) (t *orchestrator.Tenure, recorded int64, err error) {
+// who it was. A step that was too short to have a document was last heard of
+// when it began.
+func (r *Registry) tenure(ctx context.Context, head orchestrator.NodeHead) (*orchestrator.Tenure, error) {
 	var run orchestrator.NodeRun
 	revision, err := r.readOrZero(ctx, runKey(head.LastDeployment, head.Node), "run of "+head.Node, &run)
 	if err != nil || revision == 0 || run.Lease == nil || run.Status != orchestrator.NodeRunning {
-		return nil, 0, err
+		return nil, err
 	}
 	var known orchestrator.Tenure
-	recorded, err = r.readOrZero(ctx, leaseKey(head.Scope, head.Node), "lease of "+head.Node, &known)
+	recorded, err := r.readOrZero(ctx, leaseKey(head.Scope, head.Node), "lease of "+head.Node, &known)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	if recorded > 0 && known.Fence == run.Fence && known.Deployment == run.Deployment {
-		return &known, recorded, nil
+		return &known, nil
 	}
 	fresh := tenureOf(run)
-	return &fresh, recorded, nil
+	return &fresh, nil
 }
 
 // tenureOf a run that was last heard of when it began.

@@ -45,7 +45,7 @@ func (r *Registry) unlock(ctx context.Context, st Statement) (orchestrator.Tenur
 	}
 	var held *orchestrator.Tenure
 	if head.Status == orchestrator.NodeRunning {
-		if held, _, err = r.tenure(ctx, head); err != nil {
+		if held, err = r.tenure(ctx, head); err != nil {
 			return orchestrator.Tenure{}, err
 		}
 	}
@@ -105,7 +105,7 @@ func (r *Registry) forget(ctx context.Context, st Statement) (orchestrator.NodeH
 		return head, err
 	}
 	if head.Status == orchestrator.NodeRunning {
-		held, _, err := r.tenure(ctx, head)
+		held, err := r.tenure(ctx, head)
 		if err != nil {
 			return head, err
 		}
