@@ -65,16 +65,14 @@ func (s *Server) PutEnvironment(ctx context.Context, r gen.PutEnvironmentRequest
 		// What counts is written, and a worker looks after the schedule, too.
 		s.log.WarnContext(ctx, "the schedule of drift checks could not be brought up to date yet", "environment", r.Environment, "error", err)
 	}
-	switch {
-	case revision == 1:
+	if revision == 1 {
 		return gen.PutEnvironment201JSONResponse{
 			Body: environment, Headers: gen.PutEnvironment201ResponseHeaders{ETag: etag(revision)},
 		}, nil
-	default:
-		return gen.PutEnvironment200JSONResponse{
-			Body: environment, Headers: gen.PutEnvironment200ResponseHeaders{ETag: etag(revision)},
-		}, nil
 	}
+	return gen.PutEnvironment200JSONResponse{
+		Body: environment, Headers: gen.PutEnvironment200ResponseHeaders{ETag: etag(revision)},
+	}, nil
 }
 
 func parseEnvironment(file, text, name string) (orchestrator.Environment, error) {

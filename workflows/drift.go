@@ -28,7 +28,7 @@ func Drift(ctx workflow.Context, in contract.DriftInput) error {
 		return err
 	}
 	workflow.SetCurrentDetails(root, fmt.Sprintf("Drift of `%s`: **%s**", in.Scope, found.Status))
-	if !found.Repair || ctx.Err() != nil {
+	if !found.Repair || temporal.IsCanceledError(ctx.Err()) {
 		return nil
 	}
 	repair := contract.RepairDriftInput{Scope: in.Scope, Drift: in.Drift}
@@ -52,7 +52,7 @@ func look(ctx workflow.Context, in contract.DriftInput) error {
 		TaskQueue:           contract.QueueControl,
 		WaitForCancellation: true,
 		ParentClosePolicy:   enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
-		StaticSummary:       "look for drift of " + in.Scope.String(),
+		StaticSummary:       "look for drift of " + in.String(),
 	})
 	return workflow.ExecuteChildWorkflow(ctx, contract.WorkflowPlan, in.Plan()).Get(ctx, nil)
 }

@@ -81,7 +81,13 @@ func (r *Resolver) Resolve(ctx context.Context, owner, ref string) (string, erro
 		return r.fromEnv(ref, parsed.Path)
 	case secretref.File:
 		return r.fromFile(ref, parsed)
+	default:
+		return r.fromOffered(ctx, ref, parsed)
 	}
+}
+
+// fromOffered reads what a source that was added with Offer has.
+func (r *Resolver) fromOffered(ctx context.Context, ref string, parsed secretref.Reference) (string, error) {
 	source, offered := r.sources[parsed.Source]
 	if !offered {
 		return "", fmt.Errorf("%q: this worker does not offer the source %s (NESTOR_SECRETS_SOURCES): %w", ref, parsed.Source, ErrReference)

@@ -15,7 +15,11 @@ import (
 // adopted stack by its name and the time it was made, which its exports share.
 func (e *Engine) Claims(req engine.Request, source *engine.Source) ([]engine.ClaimName, error) {
 	if source != nil {
-		return sourceClaims(*source)
+		root, is := exportedRoot(*source)
+		if !is {
+			return nil, nil // Adopt says what is wrong with it
+		}
+		return []engine.ClaimName{{Name: "stack " + root.URN + " " + root.Created, Everywhere: true}}, nil
 	}
 	ids, err := identities(req)
 	if err != nil {
@@ -29,19 +33,19 @@ func (e *Engine) Claims(req engine.Request, source *engine.Source) ([]engine.Cla
 	return names, nil
 }
 
-// sourceClaims of an exported stack; what is none is refused by Adopt.
-func sourceClaims(source engine.Source) ([]engine.ClaimName, error) {
+// exportedRoot is the resource that stands for an exported stack itself, if the
+// source is one.
+func exportedRoot(source engine.Source) (resource, bool) {
 	var exported struct {
 		Version    int             `json:"version"`
 		Deployment json.RawMessage `json:"deployment"`
 	}
 	if decode(source.State, &exported) != nil {
-		return nil, nil
+		return resource{}, false
 	}
 	d, err := parseDeployment(exported.Version, exported.Deployment)
-	root, found := d.root()
-	if err != nil || !found {
-		return nil, nil //nolint:nilerr // Adopt says what is wrong with it
+	if err != nil {
+		return resource{}, false
 	}
-	return []engine.ClaimName{{Name: "stack " + root.URN + " " + root.Created, Everywhere: true}}, nil
+	return d.root()
 }

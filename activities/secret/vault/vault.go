@@ -198,12 +198,12 @@ func explain(what string, err error) error {
 		return fmt.Errorf("%s: %w: %w", what, secret.ErrUnreachable, err)
 	}
 	class := secret.ErrUnreachable
-	switch {
-	case answered.StatusCode == http.StatusForbidden || answered.StatusCode == http.StatusUnauthorized:
+	switch answered.StatusCode {
+	case http.StatusForbidden, http.StatusUnauthorized:
 		class = secret.ErrDenied
-	case answered.StatusCode == http.StatusNotFound:
+	case http.StatusNotFound:
 		class = secret.ErrMissing
-	case answered.StatusCode == http.StatusBadRequest:
+	case http.StatusBadRequest:
 		class = secret.ErrReference
 	}
 	return fmt.Errorf("%s: %w (Vault answers %d: %s)", what, class, answered.StatusCode, strings.Join(answered.Errors, "; "))
