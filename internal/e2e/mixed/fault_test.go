@@ -45,7 +45,7 @@ func TestFaultAtEveryNode(t *testing.T) {
 			t.Parallel()
 			a := &application{
 				house: h, t: t, name: n.Name,
-				random: rand.New(rand.NewPCG(seed, uint64(i))), //nolint:gosec // a test's faults
+				random: rand.New(rand.NewPCG(seed, uint64(i))),
 			}
 			a.play(n)
 		})
@@ -372,8 +372,8 @@ func (a *application) wantNoSnapshots() {
 // seedFlag chooses another graph and other faults, roundsFlag how often they
 // are drawn for each node.
 var (
-	seedFlag   = flag.Uint64("seed", 41, "of the graph and its faults")        //nolint:gochecknoglobals // a flag of the test binary
-	roundsFlag = flag.Int("rounds", 1, "of faults in apply and rollback each") //nolint:gochecknoglobals // a flag of the test binary
+	seedFlag   = flag.Uint64("seed", 41, "of the graph and its faults")
+	roundsFlag = flag.Int("rounds", 1, "of faults in apply and rollback each")
 )
 
 func seedOf(t *testing.T) uint64 {

@@ -58,24 +58,32 @@ type Graph struct {
 	Nodes []Node
 }
 
-// kinds of definitions, with how many of ten nodes are of that kind.
-func kinds() []struct {
+// kind of definition, and how many of ten nodes are of it.
+type kind struct {
 	name   string
 	class  catalog.RollbackClass
 	retain bool
 	of10   int
-} {
-	return []struct {
-		name   string
-		class  catalog.RollbackClass
-		retain bool
-		of10   int
-	}{
+}
+
+func kinds() []kind {
+	return []kind{
 		{"plain", catalog.Revertible, false, 5},
 		{"precious", catalog.SnapshotFirst, false, 3},
 		{"one-way", catalog.ForwardOnly, false, 1},
 		{"kept", catalog.Revertible, true, 1},
 	}
+}
+
+// kindOf the node that drew a number below ten.
+func kindOf(number int) kind {
+	var last kind
+	for _, last = range kinds() {
+		if number -= last.of10; number < 0 {
+			break
+		}
+	}
+	return last
 }
 
 // New draws a graph of so many nodes.
@@ -85,26 +93,11 @@ func New(seed uint64, nodes int) Graph {
 	changes := []Change{Unchanged, Updated, Updated, Updated, Replaced, Replaced, Created, Created, Removed}
 	for i := range nodes {
 		n := Node{Name: fmt.Sprintf("n%02d", i), Change: changes[r.IntN(len(changes))]}
-		drawn := r.IntN(10)
-		for _, k := range kinds() {
-			if drawn -= k.of10; drawn < 0 {
-				n.Definition, n.Class, n.Retain = k.name, k.class, k.retain
-				break
-			}
-		}
+		k := kindOf(r.IntN(10))
+		n.Definition, n.Class, n.Retain = k.name, k.class, k.retain
 		for range 3 {
-			if i == 0 || r.IntN(2) == 0 {
-				continue
-			}
-			need := g.Nodes[r.IntN(i)]
-			if n.Change != Created && need.Change != Created {
-				n.Before = with(n.Before, need.Name)
-			}
-			if n.Change != Removed && need.Change != Removed && n.Change != Unchanged {
-				n.After = with(n.After, need.Name)
-			}
-			if n.Change == Unchanged && need.Change == Unchanged {
-				n.After = with(n.After, need.Name)
+			if i > 0 && r.IntN(2) > 0 {
+				n = need(n, g.Nodes[r.IntN(i)])
 			}
 		}
 		if n.Change == Unchanged { // it needs the same before and after
@@ -113,6 +106,26 @@ func New(seed uint64, nodes int) Graph {
 		g.Nodes = append(g.Nodes, n)
 	}
 	return g
+}
+
+// need lets n need an earlier node in each graph that has both. A node that is
+// left alone needs nothing that changes.
+func need(n, earlier Node) Node {
+	if n.Change != Created && earlier.Change != Created {
+		n.Before = with(n.Before, earlier.Name)
+	}
+	switch n.Change {
+	case Removed:
+	case Unchanged:
+		if earlier.Change == Unchanged {
+			n.After = with(n.After, earlier.Name)
+		}
+	default:
+		if earlier.Change != Removed {
+			n.After = with(n.After, earlier.Name)
+		}
+	}
+	return n
 }
 
 func with(names []string, name string) []string {
