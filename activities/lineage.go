@@ -46,12 +46,12 @@ func (s *Steps) compareState(head orchestrator.NodeHead, found engine.State) (mo
 		// off, may have written an earlier time.
 		return false, nil
 	}
-	problem := ""
+	var problem string
 	switch {
 	case found.Lineage == "":
 		problem = "and nothing is there now"
 	case found.Lineage != head.Lineage:
-		problem = fmt.Sprintf("and what is there now is another one, %s", found.Lineage)
+		problem = "and what is there now is another one, " + found.Lineage
 	case found.Serial < head.Serial:
 		problem = fmt.Sprintf("and what is there now is an older copy of it, at serial %d", found.Serial)
 	default:

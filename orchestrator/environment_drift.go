@@ -26,8 +26,8 @@ type DriftPolicy struct {
 // DriftSchedule has one of its fields.
 type DriftSchedule struct {
 	Every catalog.Duration `json:"every,omitempty"`
-	// Cron has five fields: minute, hour, day of month, month, day of week; in
-	// UTC.
+	// Cron has five fields: minute, hour, day of the month, month and day of
+	// the week; in UTC.
 	Cron string `json:"cron,omitempty"`
 }
 
@@ -72,7 +72,7 @@ func (c environmentCheck) drift() {
 		c.report("spec.drift.schedule", "every and cron exclude each other", "remove one of them")
 	case expression != "":
 		if err := checkCron(expression); err != nil {
-			c.report("spec.drift.schedule.cron", err.Error(), `write five fields in UTC: minute, hour, day of month, month, day of week, such as "0 */6 * * *"`)
+			c.report("spec.drift.schedule.cron", err.Error(), `write five fields in UTC: minute, hour, day of the month, month and day of the week, such as "0 */6 * * *"`)
 		}
 	case every < minDriftInterval || every > maxDriftInterval:
 		c.report("spec.drift.schedule.every", fmt.Sprintf("%s is not between %s and %s", every, minDriftInterval, maxDriftInterval), "")

@@ -24,7 +24,8 @@ func TestSecretsFromEnv(t *testing.T) {
 		"none": {nil, nil, "nestor/alpha/db", "", "environment and files are always there"},
 		"all": {
 			map[string]string{"NESTOR_SECRETS_SOURCES": "kubernetes, aws-ssm,aws-secretsmanager,vault", "VAULT_ADDR": "https://vault", "NESTOR_SECRETS_AWS_PREFIX": "teams/{team}/nestor"},
-			[]secretref.Source{secretref.Kubernetes, secretref.SSM, secretref.SecretsManager, secretref.Vault}, "teams/alpha/nestor/db", "", "each is asked for by name",
+			[]secretref.Source{secretref.Kubernetes, secretref.SSM, secretref.SecretsManager, secretref.Vault},
+			"teams/alpha/nestor/db", "", "each is asked for by name",
 		},
 		"unknown":    {map[string]string{"NESTOR_SECRETS_SOURCES": "gopher"}, nil, "", `NESTOR_SECRETS_SOURCES: "gopher" is unknown`, "a slip must not go unnoticed"},
 		"no address": {map[string]string{"NESTOR_SECRETS_SOURCES": "vault"}, nil, "", "VAULT_ADDR is not set", "Vault's own default is nobody's Vault"},

@@ -125,7 +125,7 @@ func sweeping(t *testing.T, n int, check func(workflow.Context, contract.DriftIn
 }
 
 // TestSweepChecksAllAFewAtOnce: whatever the number of applications, a few are
-// looked at at once, and one that fails or is skipped keeps no other back.
+// looked at side by side, and one that fails or is skipped keeps no other back.
 func TestSweepChecksAllAFewAtOnce(t *testing.T) {
 	t.Parallel()
 	running, most, done := 0, 0, 0

@@ -130,7 +130,7 @@ func (p *Platform) connect(ctx context.Context) (err error) {
 	}
 	p.Temporal, err = temporalclient.Dial(ctx, temporalclient.Options{
 		Address: p.Endpoints.TemporalAddress, Namespace: devserver.Namespace,
-		Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)), Codec: codec.New(p.Records.Keys, true),
+		Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)), Codec: codec.New(p.Keys, true),
 	})
 	if err != nil {
 		return err

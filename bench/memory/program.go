@@ -19,15 +19,14 @@ func ByProgram(pid int) (map[string]uint64, error) {
 	}
 	sums := map[string]uint64{}
 	for _, p := range append(pids, pid) {
-		dir := filepath.Join("/proc", strconv.Itoa(p))
-		name, err := os.ReadFile(filepath.Join(dir, "comm"))
+		name, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p), "comm"))
 		if gone(err) {
 			continue
 		}
 		if err != nil {
 			return nil, fmt.Errorf("name of process %d: %w", p, err)
 		}
-		text, err := os.ReadFile(filepath.Join(dir, "smaps_rollup"))
+		text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p), "smaps_rollup"))
 		if gone(err) {
 			continue
 		}

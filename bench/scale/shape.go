@@ -29,8 +29,8 @@ func layers(claims, deep, wide int) application {
 	a.composition = resources(deep * wide)
 	for i := wide; i < deep*wide; i++ {
 		before := i - i%wide - wide
-		a.need(before+i%wide, i)
-		a.need(before+(i+1)%wide, i)
+		need(&a.composition, before+i%wide, i)
+		need(&a.composition, before+(i+1)%wide, i)
 	}
 	return a
 }
@@ -51,15 +51,15 @@ func tangle(claims, size int) application {
 		}
 		for j := range i {
 			if needed[j] {
-				a.need(j, i)
+				need(&a.composition, j, i)
 			}
 		}
 	}
 	return a
 }
 
-func (a *application) need(first, second int) {
-	a.composition.Dependencies = append(a.composition.Dependencies, resource(first)+" -> "+resource(second))
+func need(spec *composer.CompositionSpec, first, second int) {
+	spec.Dependencies = append(spec.Dependencies, resource(first)+" -> "+resource(second))
 }
 
 func resource(i int) string { return fmt.Sprintf("n%04d", i) }

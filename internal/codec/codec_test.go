@@ -62,8 +62,8 @@ func TestRoundTrip(t *testing.T) {
 	t.Parallel()
 	k, path := keys(t)
 	c := codec.New(k, true)
-	clear := payloads(t)
-	encoded := encode(t, c, clear)
+	plain := payloads(t)
+	encoded := encode(t, c, plain)
 	for i, p := range encoded {
 		if strings.Contains(p.String(), canary) || strings.Contains(p.String(), "json/plain") {
 			t.Errorf("payload %d shows what it holds: %s", i, p)
@@ -72,10 +72,10 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("payload %d names no key", i)
 		}
 	}
-	wantDecoded(t, c, encoded, clear)
-	wantDecoded(t, c, clear, clear) // a history from before encryption goes on
-	wantDecoded(t, codec.New(k, false), encoded, clear)
-	if off := encode(t, codec.New(k, false), clear); cmp.Diff(clear, off, protocmp.Transform()) != "" {
+	wantDecoded(t, c, encoded, plain)
+	wantDecoded(t, c, plain, plain) // a history from before encryption goes on
+	wantDecoded(t, codec.New(k, false), encoded, plain)
+	if off := encode(t, codec.New(k, false), plain); cmp.Diff(plain, off, protocmp.Transform()) != "" {
 		t.Error("what is turned off encrypts all the same")
 	}
 
@@ -88,12 +88,12 @@ func TestRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	later := encode(t, codec.New(fresh, true), clear)
+	later := encode(t, codec.New(fresh, true), plain)
 	if string(later[0].GetMetadata()[codec.MetadataKeyID]) == string(encoded[0].GetMetadata()[codec.MetadataKeyID]) {
 		t.Error("after a rotation the old key encrypts")
 	}
-	wantDecoded(t, c, later, clear)
-	wantDecoded(t, codec.New(fresh, true), encoded, clear)
+	wantDecoded(t, c, later, plain)
+	wantDecoded(t, codec.New(fresh, true), encoded, plain)
 }
 
 func TestDecodeRefuses(t *testing.T) {

@@ -63,9 +63,10 @@ func (s *site) settle() composer.Release {
 	return r
 }
 
-func (s *site) tamper(node string, size int) {
+// tamper gives the cache another size behind everybody's back.
+func (s *site) tamper(size int) {
 	s.t.Helper()
-	s.must(fake.Tamper(s.world(), s.scope("staging").String()+"/"+node, "size", size))
+	s.must(fake.Tamper(s.world(), s.scope("staging").String()+"/"+cache, "size", size))
 }
 
 // startDrift asks for a check the way the API does.
@@ -117,14 +118,15 @@ func (s *site) wantDrift(d orchestrator.Drift, status orchestrator.DriftStatus, 
 	s.t.Helper()
 	var got []string
 	for _, n := range d.Nodes {
-		line := fmt.Sprintf("%s %s", n.Node, n.State)
+		var line strings.Builder
+		fmt.Fprintf(&line, "%s %s", n.Node, n.State)
 		for _, c := range n.Changes {
-			line += fmt.Sprintf(": %s", c.Action)
+			fmt.Fprintf(&line, ": %s", c.Action)
 			for _, a := range c.Attributes {
-				line += fmt.Sprintf(" %s %v -> %v", a.Path, a.Before, a.After)
+				fmt.Fprintf(&line, " %s %v -> %v", a.Path, a.Before, a.After)
 			}
 		}
-		got = append(got, line)
+		got = append(got, line.String())
 	}
 	if d.Status != status {
 		s.t.Errorf("the check ended %s (%s), want %s", d.Status, d.Error, status)
@@ -137,7 +139,7 @@ func (s *site) wantDrift(d orchestrator.Drift, status orchestrator.DriftStatus, 
 func driftFoundAndRepaired(s *site) {
 	r := s.settle()
 	s.wantDrift(s.drift(false), orchestrator.DriftInSync)
-	s.tamper(cache, 9)
+	s.tamper(9)
 	found := s.drift(false)
 	s.wantDrift(found, orchestrator.DriftDrifted, "web.cache drifted: update size 9 -> 3")
 	if found.Summary.Update != 1 || found.Tally != (orchestrator.DriftTally{Nodes: 2, InSync: 1, Differs: 1}) {
@@ -167,7 +169,7 @@ func (s *site) stateOf(node string) string {
 
 func driftUnreadable(s *site) {
 	s.settle()
-	s.tamper(cache, 9)
+	s.tamper(9)
 	s.must(os.WriteFile(s.stateOf(database), []byte(`{"serial": 1, "lin`), 0o600))
 	d := s.drift(true)
 	s.wantDrift(d, orchestrator.DriftDrifted, "web.cache drifted: update size 9 -> 3", "web.database unreadable")
@@ -232,7 +234,7 @@ func (s *site) round(repair bool) orchestrator.Drift {
 func driftOnSchedule(s *site) {
 	s.settle()
 	s.policy(orchestrator.DriftReport, 0)
-	s.tamper(cache, 9)
+	s.tamper(9)
 	d := s.round(false)
 	s.wantDrift(d, orchestrator.DriftDrifted, "web.cache drifted: update size 9 -> 3")
 	if d.Trigger != orchestrator.TriggerSchedule || d.Principal != "drift:staging" || d.Repaired != "" {
@@ -246,7 +248,7 @@ func driftOnSchedule(s *site) {
 		if repair.Principal != "drift:staging" || repair.Trigger != orchestrator.TriggerDrift {
 			s.t.Errorf("repair %d is %+v", n, repair)
 		}
-		s.tamper(cache, 10+n) // somebody is at it again, with another value
+		s.tamper(10 + n) // somebody is at it again, with another value
 	}
 	d = s.round(true)
 	if d.Repaired != "" || !strings.Contains(d.Unrepaired, "the same drift came back after 3 repairs") {
@@ -266,7 +268,7 @@ func driftOnSchedule(s *site) {
 func driftNeedsApproval(s *site) {
 	s.settle()
 	s.policy(orchestrator.DriftRepair, 1)
-	s.tamper(cache, 9)
+	s.tamper(9)
 	first := s.round(true)
 	d := s.Await(first.Repaired, patience, orchestrator.StatusAwaitingApproval)
 	if d.PlanID != first.ID || !strings.Contains(d.Reason, "1 more approval(s), from others than drift:staging") {

@@ -175,11 +175,13 @@ func decodedText(history *historypb.History) string {
 	for _, event := range history.GetEvents() {
 		collect(event.ProtoReflect(), payloads)
 	}
-	all := history.String()
+	var all strings.Builder
+	all.WriteString(history.String())
 	for _, p := range payloads.GetPayloads() {
-		all += "\n" + string(p.GetData())
+		all.WriteByte('\n')
+		all.Write(p.GetData())
 	}
-	return all
+	return all.String()
 }
 
 // collect finds every payload inside a message.

@@ -125,12 +125,12 @@ func TestDriftIsConcluded(t *testing.T) {
 func TestDriftFingerprint(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	print := func(id, node string, change orchestrator.Change) string {
+	fingerprint := func(id, node string, change orchestrator.Change) string {
 		f.beginDrift(id, id)
 		f.tell(id, node, orchestrator.NodeDrifted, change)
 		return f.closeDrift(id, "").Fingerprint
 	}
-	first, again, other := print("01", "a", update(9)), print("02", "a", update(10)), print("03", "b", update(9))
+	first, again, other := fingerprint("01", "a", update(9)), fingerprint("02", "a", update(10)), fingerprint("03", "b", update(9))
 	if first == "" || first != again || first == other {
 		t.Errorf("fingerprints %q, %q and %q", first, again, other)
 	}

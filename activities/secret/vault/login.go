@@ -29,7 +29,7 @@ type Login struct {
 // Where Kubernetes auth is, unless told otherwise.
 const (
 	DefaultAuthMount = "kubernetes"
-	DefaultJWTFile   = "/var/run/secrets/kubernetes.io/serviceaccount/token" //nolint:gosec // a path, no credential
+	DefaultJWTFile   = "/var/run/secrets/kubernetes.io/serviceaccount/token"
 )
 
 // maxTokenBytes is far above any token.

@@ -95,7 +95,10 @@ func newServer(t *testing.T) *server {
 
 func (s *server) login(t *testing.T, w http.ResponseWriter, r *http.Request) {
 	t.Helper()
-	var body struct{ Role, JWT string }
+	var body struct {
+		Role string `json:"role"`
+		JWT  string `json:"jwt"`
+	}
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || body.Role != "nestor" || body.JWT != "the-pod" {
 		reply(t, w, http.StatusBadRequest, object{"errors": []string{"invalid role name"}})
 		return
