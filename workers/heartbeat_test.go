@@ -24,7 +24,8 @@ func TestHeartbeats(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetWorkerOptions(worker.Options{
-		Interceptors: []interceptor.WorkerInterceptor{&heartbeats{every: time.Millisecond}},
+		Interceptors:             []interceptor.WorkerInterceptor{&heartbeats{every: time.Millisecond}},
+		DeadlockDetectionTimeout: time.Minute, // of a loaded machine
 	})
 	heard := make(chan struct{})
 	once := sync.OnceFunc(func() { close(heard) })
