@@ -142,7 +142,8 @@ func (s *Steps) open(ctx context.Context, in contract.StepInput) (*job, error) {
 	info := activity.GetInfo(ctx)
 	run := orchestrator.NodeRun{
 		Deployment: in.Deployment, Node: in.Node, Action: in.Action,
-		Attempt: info.Attempt, WorkflowRun: info.WorkflowExecution.RunID, Order: order(info), Lease: &s.Lease,
+		Attempt: info.Attempt, Run: in.Run, Step: in.Step,
+		WorkflowRun: info.WorkflowExecution.RunID, Order: order(info), Lease: &s.Lease,
 	}
 	attempt, err := s.Registry.BeginAfter(ctx, principal(s.Engine), d.Scope, run, orchestrator.NodeHead{
 		Engine: node.Engine, EngineVersion: version,

@@ -143,8 +143,13 @@ type NodeRun struct {
 	Node       string     `json:"node"`
 	Action     StepAction `json:"action"`
 	Attempt    int32      `json:"attempt"` // Temporal's, from 1
-	// WorkflowRun and Order tell steps of one node apart: of two in one run of a
-	// workflow the later has the larger Order, which all its attempts share.
+	// Run of the deployment's workflow, counted over continue-as-new, and Step,
+	// its number in the deployment, tell the steps of one node apart: the later has
+	// the larger number, which all its attempts share. 0 from before there were any.
+	Run  int   `json:"run,omitempty"`
+	Step int64 `json:"step,omitempty"`
+	// WorkflowRun is Temporal's id of the run. Order is what comes before another
+	// in it, where steps have no number.
 	WorkflowRun string `json:"workflowRun,omitempty"`
 	Order       int64  `json:"order,omitempty"`
 	Fence       int64  `json:"fence"`

@@ -18,7 +18,10 @@ import (
 // deployment's. It holds ids and outcomes; inputs, outputs and records are the
 // activities' to read and write.
 func Deployment(ctx workflow.Context, in contract.DeploymentInput) (contract.DeploymentResult, error) {
-	d := &deployment{in: in, running: map[walk.Step]time.Time{}, paused: map[string]*pause{}, queues: map[string]*queue{}}
+	d := &deployment{
+		in: in, steps: in.Steps,
+		running: map[walk.Step]time.Time{}, paused: map[string]*pause{}, queues: map[string]*queue{},
+	}
 	if err := d.setup(ctx); err != nil {
 		return contract.DeploymentResult{}, err
 	}
@@ -43,6 +46,7 @@ type deployment struct {
 	running  map[walk.Step]time.Time
 	finished []finished // outcomes that the walk was not told yet
 	done     int        // steps that ended in this run
+	steps    int64      // handed out by the deployment so far; numbers them
 	queues   map[string]*queue
 	canceled bool // a cancel that the walk was not told yet
 	paused   map[string]*pause
@@ -151,7 +155,6 @@ func (d *deployment) report() error {
 	for _, f := range d.finished {
 		delete(d.running, f.step)
 		d.done++
-		d.served(f.step)
 		if err := d.walk.Complete(f.step, f.outcome); err != nil {
 			return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
 		}
@@ -170,6 +173,7 @@ func (d *deployment) continueAsNew() error {
 		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
 	}
 	next := d.in
+	next.Run, next.Steps = d.in.Run+1, d.steps
 	if next.Resume, err = pack(snapshot); err != nil {
 		return temporal.NewNonRetryableApplicationError(err.Error(), contract.ErrorInvalid, err)
 	}

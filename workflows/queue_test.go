@@ -67,7 +67,7 @@ func TestUnservedQueue(t *testing.T) {
 				return contract.StepResult{}, nil
 			})
 			w.OnActivity(contract.ActivityRunStep, mock.Anything, contract.StepInput{
-				Deployment: first, Node: "a", Action: orchestrator.StepApply, GraphDigest: "g",
+				Deployment: first, Node: "a", Action: orchestrator.StepApply, GraphDigest: "g", Run: 1, Step: 1,
 			}).After(tc.takes).Return(contract.StepResult{}, nil)
 			w.OnActivity(contract.ActivityRunStep, mock.Anything, mock.Anything).Return(contract.StepResult{}, nil)
 			w.OnSignalExternalWorkflow("default-test-namespace", "alpha/shop", "", contract.SignalEnded,

@@ -27,7 +27,6 @@ const (
 // start runs a step in a coroutine of its own.
 func (d *deployment) start(step walk.Step) {
 	d.running[step] = workflow.Now(d.root)
-	d.queued(step)
 	ctx := d.forward
 	if d.walk.Phase().Compensating() {
 		ctx = d.compensation
@@ -42,11 +41,15 @@ func (d *deployment) start(step walk.Step) {
 func (d *deployment) perform(ctx workflow.Context, step walk.Step) walk.Outcome {
 	node, graph := d.describe(step)
 	in := contract.StepInput{
-		Deployment: d.in.Deployment, Node: step.Node, Action: step.Action, GraphDigest: graph,
+		Deployment: d.in.Deployment, Node: step.Node, Action: step.Action, GraphDigest: graph, Run: d.in.Run + 1,
 	}
 	for {
+		d.steps++
+		in.Step = d.steps
 		var res contract.StepResult
+		d.queued(node.Queue)
 		err := workflow.ExecuteActivity(d.withStep(ctx, step, node), contract.ActivityRunStep, in).Get(ctx, &res)
+		d.served(node.Queue)
 		if err == nil {
 			return walk.Outcome{
 				Verdict: walk.Succeeded, Changed: res.Changed, Exists: res.Exists,

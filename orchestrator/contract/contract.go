@@ -253,8 +253,11 @@ type DeploymentInput struct {
 	// Adopt is the one node of the graph that KindAdopt is about; no other is
 	// touched, and there is no previous graph.
 	Adopt string `json:"adopt,omitempty"`
-	// Resume is the walk's snapshot after continue-as-new.
+	// Resume is the walk's snapshot after continue-as-new, Run counts the runs
+	// before, and Steps what they have handed out.
 	Resume []byte `json:"resume,omitempty"`
+	Run    int    `json:"run,omitempty"`
+	Steps  int64  `json:"steps,omitempty"`
 }
 
 // DeploymentResult is the workflow's result, readable in the Web UI.
@@ -302,6 +305,10 @@ type StepInput struct {
 	GraphDigest string `json:"graphDigest"`
 	// Approved is the change digest that was approved for a paused node.
 	Approved string `json:"approved,omitempty"`
+	// Run of the workflow that hands the step out, and Step, its number in the
+	// deployment; both from 1, and all attempts have the same. 0: not known.
+	Run  int   `json:"run,omitempty"`
+	Step int64 `json:"step,omitempty"`
 }
 
 // StepResult is small: everything else is in the store.

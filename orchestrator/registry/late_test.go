@@ -19,6 +19,12 @@ func TestALateAttemptIsFenced(t *testing.T) {
 			Deployment: id, Node: node, Action: action, WorkflowRun: "run", Order: order, Attempt: attempt,
 		}
 	}
+	numbered := func(run int, workflow string, action orchestrator.StepAction, number int64, attempt int32) orchestrator.NodeRun {
+		// Order counts from the start in each run.
+		return orchestrator.NodeRun{
+			Node: node, Action: action, Run: run, Step: number, WorkflowRun: workflow, Order: number % 10, Attempt: attempt,
+		}
+	}
 	tests := map[string]struct {
 		reason string
 		done   orchestrator.NodeRun
@@ -39,6 +45,30 @@ func TestALateAttemptIsFenced(t *testing.T) {
 		},
 		"next step": {
 			"the rollback", step("", orchestrator.StepApply, 7, 3), step("", orchestrator.StepRestore, 21, 1), false,
+		},
+		"step of the run before": {
+			"the workflow has continued as new since, and rolled back",
+			numbered(2, "second", orchestrator.StepRestore, 21, 1), numbered(1, "first", orchestrator.StepApply, 7, 1), true,
+		},
+		"attempt of the run before": {
+			"the same step was done by another worker, and taken back since",
+			numbered(2, "second", orchestrator.StepObserve, 12, 1), numbered(1, "first", orchestrator.StepApply, 9, 4), true,
+		},
+		"step of the next run": {
+			"its order begins anew, its number does not",
+			numbered(1, "first", orchestrator.StepApply, 9, 2), numbered(2, "second", orchestrator.StepRestore, 11, 1), false,
+		},
+		"earlier attempt by number": {
+			"the later one has ended already",
+			numbered(1, "first", orchestrator.StepApply, 7, 2), numbered(1, "first", orchestrator.StepApply, 7, 1), true,
+		},
+		"reset run": {
+			"an operator has had the workflow begin again in its middle",
+			numbered(1, "first", orchestrator.StepRestore, 21, 1), numbered(1, "reset", orchestrator.StepApply, 7, 1), false,
+		},
+		"number after none": {
+			"a deployment that a new program took over in its middle",
+			step("", orchestrator.StepApply, 7, 1), numbered(1, "run", orchestrator.StepRestore, 8, 1), false,
 		},
 	}
 	for name, test := range tests {

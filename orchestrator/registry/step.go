@@ -186,10 +186,22 @@ func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) err
 // has begun, ended or not: its worker was paused or cut off for a while. Let in,
 // it would do again what a rollback may have undone.
 func late(earlier, run orchestrator.NodeRun) bool {
+	if earlier.Step > 0 && run.Step > 0 {
+		// A run that was reset hands out the same numbers once more: then the
+		// order of what it does and what the other did is not known.
+		if earlier.Run != run.Run || earlier.WorkflowRun == run.WorkflowRun {
+			return earlier.Step > run.Step || earlier.Step == run.Step && earlier.Attempt > run.Attempt
+		}
+		return overtakes(earlier, run)
+	}
 	if earlier.WorkflowRun != "" && earlier.WorkflowRun == run.WorkflowRun {
 		return earlier.Order > run.Order || earlier.Order == run.Order && earlier.Attempt > run.Attempt
 	}
-	// Where their order is not known, one that is at work stays.
+	return overtakes(earlier, run)
+}
+
+// overtakes: of attempts whose order is not known, one that is at work stays.
+func overtakes(earlier, run orchestrator.NodeRun) bool {
 	return earlier.Action == run.Action && earlier.Status == orchestrator.NodeRunning && earlier.Attempt > run.Attempt
 }
 
