@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"maps"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -35,6 +37,37 @@ func TestArguments(t *testing.T) {
 			}
 			if fails != test.fails || !strings.Contains(out.String(), test.want) {
 				t.Errorf("%s: printed %q, error %q; want %q, error %q", test.reason, out.String(), fails, test.want, test.fails)
+			}
+		})
+	}
+}
+
+// TestMoveNeedsTheKeys: histories are encrypted, so without the workers' keys
+// nobody can say what replays; and keys that the command made would open nothing.
+func TestMoveNeedsTheKeys(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	tests := map[string]struct {
+		reason string
+		env    map[string]string
+		fails  string
+	}{
+		"not named": {"nobody said where they are", nil, "NESTOR_KEYSET names the file"},
+		"missing":   {"another data directory", map[string]string{"NESTOR_DATA": data}, "no such file"},
+		"neither":   {"a typing error", map[string]string{"NESTOR_PAYLOAD_ENCRYPTION": "yes"}, "neither on nor off"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := map[string]string{"NESTOR_WORKER_DEPLOYMENT": "nestor", "NESTOR_BUILD_ID": "b"}
+			maps.Copy(env, test.env)
+			var out, log bytes.Buffer
+			err := run(t.Context(), []string{"move", "alpha/shop/staging/1"}, func(name string) string { return env[name] }, &out, &log)
+			if err == nil || !strings.Contains(err.Error(), test.fails) {
+				t.Errorf("%s: answered %v, want %q", test.reason, err, test.fails)
+			}
+			if made, err := filepath.Glob(filepath.Join(data, "*")); err != nil || len(made) > 0 {
+				t.Errorf("%s: made %v (%v)", test.reason, made, err)
 			}
 		})
 	}

@@ -10,13 +10,17 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"text/tabwriter"
 	"time"
 
 	"go.temporal.io/sdk/log"
 
+	"github.com/HatiCode/nestor/internal/codec"
+	"github.com/HatiCode/nestor/internal/records"
 	"github.com/HatiCode/nestor/internal/temporalclient"
+	"github.com/HatiCode/nestor/store/seal"
 	"github.com/HatiCode/nestor/workers"
 	"github.com/HatiCode/nestor/workers/rollout"
 )
@@ -29,13 +33,15 @@ const registrationPatience = time.Minute
 type rolloutCommand struct {
 	usage, summary string
 	run            func(ctx context.Context, o rolloutOptions, args []string, stdout io.Writer) error
+	payloads       bool // it reads what workflows were given
 }
 
 // rolloutOptions are those of all these commands; each uses some.
 type rolloutOptions struct {
 	rollout *rollout.Rollout
-	own     string // build id of this program
-	build   string // --build, by default the same
+	codec   temporalclient.Codec // of payloads; nil where the command reads none
+	own     string               // build id of this program
+	build   string               // --build, by default the same
 	output  string
 	wait    time.Duration
 	force   bool
@@ -45,9 +51,9 @@ type rolloutOptions struct {
 
 func rolloutCommands() map[string]rolloutCommand {
 	return map[string]rolloutCommand{
-		"versions":    {"versions [-o table|json]", "list the versions of the workers, what runs on each, and which may stop", listVersions},
-		"set-current": {"set-current [--build ID] [--wait 1m] [--force]", "give what begins to this build's workers", setCurrent},
-		"move":        {"move [--check] DEPLOYMENT… | --from BUILD", "move running deployments to this build, if their histories replay with it", move},
+		"versions":    {"versions [-o table|json]", "list the versions of the workers, what runs on each, and which may stop", listVersions, false},
+		"set-current": {"set-current [--build ID] [--wait 1m] [--force]", "give what begins to this build's workers", setCurrent, false},
+		"move":        {"move [--check] DEPLOYMENT… | --from BUILD", "move running deployments to this build, if their histories replay with it", move, true},
 	}
 }
 
@@ -75,9 +81,15 @@ func runRollout(ctx context.Context, command rolloutCommand, args []string, gete
 		}
 		return fmt.Errorf("%w; see nestor-worker help", err)
 	}
+	if command.payloads {
+		if o.codec, err = payloadCodec(getenv); err != nil {
+			return err
+		}
+	}
 	address, namespace := workers.TemporalFromEnv(getenv)
 	temporal, err := temporalclient.Dial(ctx, temporalclient.Options{
 		Address: address, Namespace: namespace, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+		Codec: o.codec,
 	})
 	if err != nil {
 		return err
@@ -85,6 +97,31 @@ func runRollout(ctx context.Context, command rolloutCommand, args []string, gete
 	defer temporal.Close()
 	o.rollout = rollout.New(temporal, namespace, versioning.Deployment)
 	return command.run(ctx, o, flags.Args(), stdout)
+}
+
+// payloadCodec reads payloads with the workers' own keys, and makes none: others
+// would open nothing. Where encryption is off, and was never on, there need not
+// be any.
+func payloadCodec(getenv func(string) string) (temporalclient.Codec, error) {
+	encrypt, err := codec.Enabled(getenv)
+	if err != nil {
+		return nil, err
+	}
+	at := records.Options{DataDir: getenv("NESTOR_DATA"), Keyset: getenv("NESTOR_KEYSET")}
+	if at.DataDir == "" && at.Keyset == "" {
+		if !encrypt {
+			return nil, nil //nolint:nilnil // no codec is one that leaves payloads in clear
+		}
+		return nil, errors.New("payloads are encrypted; NESTOR_KEYSET names the file of the workers' keys, or NESTOR_DATA their data directory")
+	}
+	keys, err := seal.LoadKeyset(at.KeysetPath())
+	if errors.Is(err, fs.ErrNotExist) && !encrypt {
+		return nil, nil //nolint:nilnil // as above
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the keys of the payloads: %w", err)
+	}
+	return codec.New(keys, encrypt), nil
 }
 
 func listVersions(ctx context.Context, o rolloutOptions, args []string, stdout io.Writer) error {
@@ -148,7 +185,7 @@ func move(ctx context.Context, o rolloutOptions, ids []string, stdout io.Writer)
 			return err
 		}
 	}
-	mover := rollout.Mover{Rollout: o.rollout, BuildID: o.build}
+	mover := rollout.Mover{Rollout: o.rollout, BuildID: o.build, Codec: o.codec}
 	do, done := mover.Move, "moved to "+o.build
 	if o.check {
 		do, done = mover.Check, "can be moved to "+o.build

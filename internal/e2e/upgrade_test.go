@@ -51,7 +51,11 @@ func TestUpgrade(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &site{Platform: testplatform.New(t, temporal, name), t: t, team: "alpha", application: name}
+			open := testplatform.New
+			if name == "upgrade-moves" { // which reads what workflows were given
+				open = testplatform.NewEncrypted
+			}
+			s := &site{Platform: open(t, temporal, name), t: t, team: "alpha", application: name}
 			s.Config.Roles = []string{workers.RoleControl, workers.RoleFake}
 			s.fakes()
 			test(upgrade{site: s, released: released, next: next})
@@ -230,7 +234,7 @@ func (u upgrade) run(program, build string, env []string, args ...string) (strin
 	u.t.Helper()
 	cmd := exec.CommandContext(u.t.Context(), program, args...)
 	cmd.Env = append(append(os.Environ(), env...),
-		"NESTOR_WORKER_DEPLOYMENT=nestor", "NESTOR_BUILD_ID="+build,
+		"NESTOR_WORKER_DEPLOYMENT=nestor", "NESTOR_BUILD_ID="+build, "NESTOR_DATA="+u.Config.DataDir,
 		"NESTOR_TEMPORAL_ADDRESS="+u.Config.TemporalAddress, "NESTOR_TEMPORAL_NAMESPACE="+u.Config.TemporalNamespace)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

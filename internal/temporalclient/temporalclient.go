@@ -61,9 +61,15 @@ func (o Options) sdk() client.Options {
 	if o.Codec == nil {
 		return options
 	}
-	options.DataConverter = converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), o.Codec)
-	options.FailureConverter = temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
-		DataConverter: options.DataConverter, EncodeCommonAttributes: o.Codec.Encodes(),
-	})
+	options.DataConverter, options.FailureConverter = Converters(o.Codec)
 	return options
+}
+
+// Converters are what a client with the codec reads and writes payloads and the
+// texts of failures with, for whoever reads histories by other means.
+func Converters(c Codec) (converter.DataConverter, converter.FailureConverter) {
+	data := converter.NewCodecDataConverter(converter.GetDefaultDataConverter(), c)
+	return data, temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{
+		DataConverter: data, EncodeCommonAttributes: c.Encodes(),
+	})
 }

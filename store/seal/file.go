@@ -39,6 +39,16 @@ func LoadOrCreateKeyset(path string) (*Keyset, error) {
 	return &Keyset{path: path, current: current, checked: time.Now()}, nil
 }
 
+// LoadKeyset is LoadOrCreateKeyset where there must be a file already: keys that
+// it made would open nothing.
+func LoadKeyset(path string) (*Keyset, error) {
+	current, err := load(path)
+	if err != nil {
+		return nil, fmt.Errorf("keyset %q: %w", path, err)
+	}
+	return &Keyset{path: path, current: current, checked: time.Now()}, nil
+}
+
 // RotateKeyset adds a new key to the keyset file at path, with which values are
 // sealed from then on; what the older keys sealed stays readable. Processes
 // that have the keyset loaded begin to seal with the new key within half a

@@ -13,10 +13,10 @@ import (
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 
+	"github.com/HatiCode/nestor/internal/temporalclient"
 	"github.com/HatiCode/nestor/workflows"
 )
 
@@ -30,8 +30,8 @@ var ErrDoesNotReplay = errors.New("its history does not replay with this program
 type Mover struct {
 	Rollout *Rollout
 	BuildID string
-	// Converter of the payloads; nil is the SDK's own.
-	Converter converter.DataConverter
+	// Codec that the workers' payloads are read with; nil reads clear ones only.
+	Codec temporalclient.Codec
 }
 
 // Check replays the present run of a workflow. It fails with ErrDoesNotReplay
@@ -126,7 +126,11 @@ func (m Mover) replay(ctx context.Context, execution run) error {
 	if err != nil || !begun {
 		return err
 	}
-	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DataConverter: m.Converter})
+	var options worker.WorkflowReplayerOptions
+	if m.Codec != nil {
+		options.DataConverter, options.FailureConverter = temporalclient.Converters(m.Codec)
+	}
+	replayer, err := worker.NewWorkflowReplayerWithOptions(options)
 	if err != nil {
 		return fmt.Errorf("replay %s: %w", execution.ID, err)
 	}
