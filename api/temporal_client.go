@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/HatiCode/nestor/api/problem"
+	"github.com/HatiCode/nestor/internal/deploying"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
 )
@@ -47,27 +48,12 @@ func NewTemporalClient(c client.Client, address string, now func() time.Time) *T
 
 // Deploy implements Temporal with an update-with-start.
 func (t *TemporalClient) Deploy(ctx context.Context, request contract.DeployRequest) (contract.DeployAccepted, error) {
-	var accepted contract.DeployAccepted
 	if err := t.Ready(ctx); err != nil {
-		return accepted, err
+		return contract.DeployAccepted{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
-	start := t.client.NewWithStartWorkflowOperation(
-		applicationOptions(request.Team, request.Application), contract.WorkflowApplication,
-		contract.ApplicationInput{Team: request.Team, Application: request.Application})
-	handle, err := t.client.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: start,
-		UpdateOptions: client.UpdateWorkflowOptions{
-			UpdateID:     request.UpdateID(),
-			UpdateName:   contract.UpdateDeploy,
-			Args:         []any{request},
-			WaitForStage: client.WorkflowUpdateStageCompleted,
-		},
-	})
-	if err == nil {
-		err = handle.Get(ctx, &accepted)
-	}
+	accepted, err := deploying.Queue(ctx, t.client, request)
 	if err != nil {
 		return contract.DeployAccepted{}, t.explain(err, "it may still be accepted; repeat the request with the same Idempotency-Key")
 	}
@@ -99,7 +85,7 @@ func (t *TemporalClient) signal(ctx context.Context, team, application, name str
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	_, err := t.client.SignalWithStartWorkflow(ctx, orchestrator.ApplicationWorkflowID(team, application),
-		name, payload, applicationOptions(team, application), contract.WorkflowApplication,
+		name, payload, deploying.Options(team, application), contract.WorkflowApplication,
 		contract.ApplicationInput{Team: team, Application: application})
 	return t.explain(err, "repeat the request")
 }
@@ -237,16 +223,4 @@ func (t *TemporalClient) unreachable(err error) bool {
 
 func (t *TemporalClient) down(err error, hint string) error {
 	return &problem.UnavailableError{What: "the Temporal server at " + t.address, Hint: hint, Err: err}
-}
-
-func applicationOptions(team, application string) client.StartWorkflowOptions {
-	return client.StartWorkflowOptions{
-		ID:                       orchestrator.ApplicationWorkflowID(team, application),
-		TaskQueue:                contract.QueueControl,
-		WorkflowTaskTimeout:      contract.WorkflowTaskTimeout,
-		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		Priority:                 temporal.Priority{FairnessKey: team},
-		StaticSummary:            "deployments of " + orchestrator.ApplicationWorkflowID(team, application),
-	}
 }

@@ -26,6 +26,7 @@ func (t *TemporalClient) StartDrift(ctx context.Context, input contract.DriftInp
 		TaskQueue:                contract.QueueControl,
 		WorkflowIDReusePolicy:    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		Priority:                 temporal.Priority{FairnessKey: input.Team},
 		StaticSummary:            "drift of " + input.String(),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			set(contract.AttributeTeam, input.Team),

@@ -9,11 +9,10 @@ import (
 	"slices"
 	"time"
 
-	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/HatiCode/nestor/internal/deploying"
 	"github.com/HatiCode/nestor/internal/driftschedule"
-	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/orchestrator/registry"
 )
@@ -59,22 +58,5 @@ type deployer struct{ temporal client.Client }
 // Deploy returns when the application's workflow has queued the request; it is
 // started where it is gone. A repeated request id gets the first answer again.
 func (d deployer) Deploy(ctx context.Context, req contract.DeployRequest) (contract.DeployAccepted, error) {
-	id := orchestrator.ApplicationWorkflowID(req.Team, req.Application)
-	start := d.temporal.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-		ID: id, TaskQueue: contract.QueueControl, WorkflowTaskTimeout: contract.WorkflowTaskTimeout,
-		WorkflowIDConflictPolicy: enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		StaticSummary:            "deployments of " + id,
-	}, contract.WorkflowApplication, contract.ApplicationInput{Team: req.Team, Application: req.Application})
-	handle, err := d.temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: start,
-		UpdateOptions: client.UpdateWorkflowOptions{
-			UpdateID: req.UpdateID(), UpdateName: contract.UpdateDeploy, Args: []any{req},
-			WaitForStage: client.WorkflowUpdateStageCompleted,
-		},
-	})
-	var accepted contract.DeployAccepted
-	if err == nil {
-		err = handle.Get(ctx, &accepted)
-	}
-	return accepted, err
+	return deploying.Queue(ctx, d.temporal, req)
 }

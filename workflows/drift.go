@@ -51,6 +51,7 @@ func look(ctx workflow.Context, in contract.DriftInput) error {
 		WorkflowID:          "plan/" + in.Drift,
 		TaskQueue:           contract.QueueControl,
 		WaitForCancellation: true,
+		Priority:            fair(in.Team),
 		ParentClosePolicy:   enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 		StaticSummary:       "look for drift of " + in.String(),
 	})

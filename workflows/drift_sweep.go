@@ -76,6 +76,7 @@ func (s *sweep) check(ctx workflow.Context, scope orchestrator.Scope) error {
 	ctx = workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            orchestrator.DriftWorkflowID(scope, in.Drift),
 		TaskQueue:             contract.QueueControl,
+		Priority:              fair(in.Team),
 		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_ABANDON,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		StaticSummary:         "drift of " + scope.String(),

@@ -24,6 +24,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/HatiCode/nestor/internal/codec"
+	"github.com/HatiCode/nestor/internal/deploying"
 	"github.com/HatiCode/nestor/internal/devserver"
 	"github.com/HatiCode/nestor/internal/parts"
 	"github.com/HatiCode/nestor/internal/records"
@@ -232,23 +233,7 @@ func (p *Platform) Deploy(req contract.DeployRequest) (string, error) {
 	if err := p.Compiler.CheckDeploy(ctx, req); err != nil {
 		return "", err
 	}
-	id := orchestrator.ApplicationWorkflowID(req.Team, req.Application)
-	start := p.Temporal.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-		ID: id, TaskQueue: contract.QueueControl, WorkflowTaskTimeout: contract.WorkflowTaskTimeout,
-		WorkflowIDConflictPolicy: useExisting,
-	}, contract.WorkflowApplication, contract.ApplicationInput{Team: req.Team, Application: req.Application})
-	handle, err := p.Temporal.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: start,
-		UpdateOptions: client.UpdateWorkflowOptions{
-			UpdateID: req.UpdateID(), UpdateName: contract.UpdateDeploy, Args: []any{req},
-			WaitForStage: client.WorkflowUpdateStageCompleted,
-		},
-	})
-	if err != nil {
-		return "", err
-	}
-	var accepted contract.DeployAccepted
-	err = handle.Get(ctx, &accepted)
+	accepted, err := deploying.Queue(ctx, p.Temporal, req)
 	return accepted.Deployment, err
 }
 
