@@ -297,3 +297,27 @@ func TestASecondOwnerIsRefused(t *testing.T) {
 	f.done(f.deployment(""), graph, database, orchestrator.StepDestroy)
 	f.done(f.deployment(""), graph, app, orchestrator.StepApply)
 }
+
+func TestASecondOwnerIsRefusedAlsoWhereNothingChanges(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	graph := f.graph(func(app, _ *composer.Node) {
+		app.Inputs = []composer.NodeInput{{Name: "size", Type: "string", Value: literal("small")}}
+	})
+	for _, node := range []string{database, app} { // from before there were claims
+		f.done(f.deployment(""), graph, node, orchestrator.StepApply)
+	}
+	f.steps.Engine = claiming{f.engine}
+	f.done(f.deployment(""), graph, database, orchestrator.StepApply)
+	_, err := f.step(contract.StepInput{Deployment: f.deployment(""), Node: app, Action: orchestrator.StepApply, GraphDigest: graph})
+	failed := failure(t, err)
+	if failed.Type() != string(engine.Rejected) || !failed.NonRetryable() || !strings.Contains(failed.Message(), "node web.database of shop in staging") {
+		t.Errorf("got %v", failed)
+	}
+	if head := f.head(app); head.Status != orchestrator.NodeFailed || head.Error == nil || len(head.Claims) > 0 {
+		t.Errorf("the head of who was refused: %+v", head)
+	}
+	if head := f.head(database); head.Status != orchestrator.NodeReady || len(head.Claims) != 1 {
+		t.Errorf("the head of the owner: %+v", head)
+	}
+}

@@ -219,6 +219,9 @@ func (s *Steps) commit(ctx context.Context, j *job, c registry.Commit) error {
 		if errors.Is(err, registry.ErrFenced) {
 			s.cameLate(ctx, j)
 		}
+		if claimed := (*registry.ClaimedError)(nil); errors.As(err, &claimed) {
+			return err // nothing was changed, or it had been announced and claimed
+		}
 		if !unreached(err) {
 			return stepFailure(err, *nodeError(err), 1, s.Backoff)
 		}

@@ -109,7 +109,12 @@ func (s *Steps) RunStep(ctx context.Context, in contract.StepInput) (contract.St
 	if err != nil {
 		return res, s.fail(recording, j, commit, explain(working, err))
 	}
-	return res, s.commit(recording, j, commit)
+	err = s.commit(recording, j, commit)
+	if claimed := (*registry.ClaimedError)(nil); errors.As(err, &claimed) {
+		refused := registry.Commit{Counts: commit.Counts, ChangeDigest: commit.ChangeDigest}
+		return contract.StepResult{}, s.fail(recording, j, refused, err)
+	}
+	return res, err
 }
 
 // recordTimeout bounds the commit of a step that was canceled.

@@ -149,7 +149,7 @@ func (s *Server) resources(ctx context.Context, scope orchestrator.Scope, d orch
 		resources = append(resources, gen.ResourceStatus{
 			Name: head.Node, Engine: head.Engine, Definition: head.Definition, Version: head.Version,
 			Status: head.Status, StateRef: head.StateRef, Outputs: outputs, Holder: holders[head.Node],
-			Snapshots: snapshots(head),
+			Snapshots: head.SnapshotAddresses(),
 		})
 	}
 	if !d.Status.Final() && d.GraphDigest != "" {
@@ -198,13 +198,4 @@ func (s *Server) holders(ctx context.Context, scope orchestrator.Scope) (map[str
 		}
 	}
 	return holders, nil
-}
-
-// snapshots are the addresses of what was saved of a node.
-func snapshots(head orchestrator.NodeHead) []string {
-	var all []string
-	for _, snapshot := range head.Snapshots {
-		all = append(all, snapshot.Address)
-	}
-	return all
 }

@@ -26,7 +26,7 @@ func (s *Server) UnlockNode(ctx context.Context, r gen.UnlockNodeRequestObject) 
 // ForgetNode implements POST /applications/{…}/environments/{…}/nodes/{…}/forget.
 func (s *Server) ForgetNode(ctx context.Context, r gen.ForgetNodeRequestObject) (gen.ForgetNodeResponseObject, error) {
 	principal := string(auth.From(ctx).Name)
-	_, err := s.d.Records.Forget(ctx, registry.Statement{
+	head, err := s.d.Records.Forget(ctx, registry.Statement{
 		Scope: orchestrator.Scope{Team: r.Team, Application: r.Application, Environment: r.Environment},
 		Node:  r.Node, Reason: r.Body.Reason, Principal: principal,
 	})
@@ -35,6 +35,6 @@ func (s *Server) ForgetNode(ctx context.Context, r gen.ForgetNodeRequestObject) 
 	}
 	return gen.ForgetNode200JSONResponse{
 		Team: r.Team, Application: r.Application, Environment: r.Environment, Node: r.Node,
-		Principal: principal, Reason: r.Body.Reason,
+		Principal: principal, Reason: r.Body.Reason, Snapshots: head.SnapshotAddresses(),
 	}, nil
 }

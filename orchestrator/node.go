@@ -74,6 +74,16 @@ type NodeHead struct {
 	UpdatedAt time.Time  `json:"updatedAt"`
 }
 
+// SnapshotAddresses are where the node's snapshots have their own state, oldest
+// first.
+func (h NodeHead) SnapshotAddresses() []string {
+	all := make([]string, 0, len(h.Snapshots))
+	for _, s := range h.Snapshots {
+		all = append(all, s.Address)
+	}
+	return all
+}
+
 // Snapshot is what was saved of a node before a deployment changed it. Its
 // inputs and outputs are documents of their own (see registry).
 type Snapshot struct {
@@ -208,7 +218,7 @@ const (
 	// EventNodeUnlocked: a person stated that the attempt at work is dead.
 	EventNodeUnlocked EventType = "node.unlocked" // Data: {"host","pid","since","heard","reason"}
 	// EventNodeForgotten: a person stated that nothing recorded of it holds.
-	EventNodeForgotten EventType = "node.forgotten" // Data: {"lineage","serial","reason"}
+	EventNodeForgotten EventType = "node.forgotten" // Data: {"lineage","serial","snapshots","reason"}
 )
 
 // Event is one entry of a deployment's stream. Sequence is the stream's, from

@@ -365,7 +365,10 @@ type NodeStatement struct {
 	Node        string `json:"node"`
 	Principal   string `json:"principal"`
 	Reason      string `json:"reason,omitempty"`
-	Team        string `json:"team"`
+
+	// Snapshots Addresses of the snapshots that were taken of it. They are still there, and nothing knows of them any more.
+	Snapshots []string `json:"snapshots,omitempty"`
+	Team      string   `json:"team"`
 }
 
 // NodeStatus defines model for NodeStatus.
@@ -1046,8 +1049,9 @@ type ClientInterface interface {
 	//
 	// For a node whose state was lost: what is recorded of it is deleted, with
 	// who and why in the last deployment's events. Nothing is asked of an
-	// engine. The next apply takes what is there, or makes it anew. 409 while a
-	// step is at work.
+	// engine. The next apply takes what is there, or makes it anew. Snapshots
+	// that were taken of it stay, and the answer and the event name them. 409
+	// while a step is at work.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1058,8 +1062,9 @@ type ClientInterface interface {
 	//
 	// For a node whose state was lost: what is recorded of it is deleted, with
 	// who and why in the last deployment's events. Nothing is asked of an
-	// engine. The next apply takes what is there, or makes it anew. 409 while a
-	// step is at work.
+	// engine. The next apply takes what is there, or makes it anew. Snapshots
+	// that were taken of it stay, and the answer and the event name them. 409
+	// while a step is at work.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1609,8 +1614,9 @@ func (c *Client) GetApplicationStatus(ctx context.Context, team TeamInPath, appl
 //
 // For a node whose state was lost: what is recorded of it is deleted, with
 // who and why in the last deployment's events. Nothing is asked of an
-// engine. The next apply takes what is there, or makes it anew. 409 while a
-// step is at work.
+// engine. The next apply takes what is there, or makes it anew. Snapshots
+// that were taken of it stay, and the answer and the event name them. 409
+// while a step is at work.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1631,8 +1637,9 @@ func (c *Client) ForgetNodeWithBody(ctx context.Context, team TeamInPath, applic
 //
 // For a node whose state was lost: what is recorded of it is deleted, with
 // who and why in the last deployment's events. Nothing is asked of an
-// engine. The next apply takes what is there, or makes it anew. 409 while a
-// step is at work.
+// engine. The next apply takes what is there, or makes it anew. Snapshots
+// that were taken of it stay, and the answer and the event name them. 409
+// while a step is at work.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5161,8 +5168,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// For a node whose state was lost: what is recorded of it is deleted, with
 	// who and why in the last deployment's events. Nothing is asked of an
-	// engine. The next apply takes what is there, or makes it anew. 409 while a
-	// step is at work.
+	// engine. The next apply takes what is there, or makes it anew. Snapshots
+	// that were taken of it stay, and the answer and the event name them. 409
+	// while a step is at work.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5173,8 +5181,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// For a node whose state was lost: what is recorded of it is deleted, with
 	// who and why in the last deployment's events. Nothing is asked of an
-	// engine. The next apply takes what is there, or makes it anew. 409 while a
-	// step is at work.
+	// engine. The next apply takes what is there, or makes it anew. Snapshots
+	// that were taken of it stay, and the answer and the event name them. 409
+	// while a step is at work.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7953,8 +7962,9 @@ func (c *ClientWithResponses) GetApplicationStatusWithResponse(ctx context.Conte
 //
 // For a node whose state was lost: what is recorded of it is deleted, with
 // who and why in the last deployment's events. Nothing is asked of an
-// engine. The next apply takes what is there, or makes it anew. 409 while a
-// step is at work.
+// engine. The next apply takes what is there, or makes it anew. Snapshots
+// that were taken of it stay, and the answer and the event name them. 409
+// while a step is at work.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7971,8 +7981,9 @@ func (c *ClientWithResponses) ForgetNodeWithBodyWithResponse(ctx context.Context
 //
 // For a node whose state was lost: what is recorded of it is deleted, with
 // who and why in the last deployment's events. Nothing is asked of an
-// engine. The next apply takes what is there, or makes it anew. 409 while a
-// step is at work.
+// engine. The next apply takes what is there, or makes it anew. Snapshots
+// that were taken of it stay, and the answer and the event name them. 409
+// while a step is at work.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -364,7 +364,10 @@ type NodeStatement struct {
 	Node        string `json:"node"`
 	Principal   string `json:"principal"`
 	Reason      string `json:"reason,omitempty"`
-	Team        string `json:"team"`
+
+	// Snapshots Addresses of the snapshots that were taken of it. They are still there, and nothing knows of them any more.
+	Snapshots []string `json:"snapshots,omitempty"`
+	Team      string   `json:"team"`
 }
 
 // NodeStatus defines model for NodeStatus.

@@ -114,7 +114,11 @@ func (l *lines) node(n *node, e orchestrator.Event, d details) string {
 	case orchestrator.EventNodeUnlocked:
 		return stated(fmt.Sprintf("%s states that process %d on %s is dead", e.Principal, d.PID, d.Host), d.Reason)
 	case orchestrator.EventNodeForgotten:
-		return stated(e.Principal+" states that what is recorded of it holds no more", d.Reason)
+		what := e.Principal + " states that what is recorded of it holds no more"
+		if len(d.Snapshots) > 0 {
+			what += "; left behind: " + strings.Join(d.Snapshots, ", ")
+		}
+		return stated(what, d.Reason)
 	default:
 		return string(e.Type)
 	}

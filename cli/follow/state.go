@@ -52,21 +52,22 @@ type node struct {
 
 // details is the union of what an event's data may hold.
 type details struct {
-	Action   orchestrator.StepAction `json:"action"`
-	Attempt  int32                   `json:"attempt"`
-	Status   string                  `json:"status"`
-	Reason   string                  `json:"reason"`
-	Changed  bool                    `json:"changed"`
-	Counts   orchestrator.Counts     `json:"counts"`
-	Error    json.RawMessage         `json:"error"`
-	Approved *bool                   `json:"approved"`
-	Comment  string                  `json:"comment"`
-	Void     string                  `json:"void"`
-	From     int64                   `json:"from"`
-	To       int64                   `json:"to"`
-	Host     string                  `json:"host"`
-	PID      int                     `json:"pid"`
-	Message  string                  `json:"message"`
+	Action    orchestrator.StepAction `json:"action"`
+	Attempt   int32                   `json:"attempt"`
+	Status    string                  `json:"status"`
+	Reason    string                  `json:"reason"`
+	Snapshots []string                `json:"snapshots"`
+	Changed   bool                    `json:"changed"`
+	Counts    orchestrator.Counts     `json:"counts"`
+	Error     json.RawMessage         `json:"error"`
+	Approved  *bool                   `json:"approved"`
+	Comment   string                  `json:"comment"`
+	Void      string                  `json:"void"`
+	From      int64                   `json:"from"`
+	To        int64                   `json:"to"`
+	Host      string                  `json:"host"`
+	PID       int                     `json:"pid"`
+	Message   string                  `json:"message"`
 }
 
 // nodeError reads the error of a node, which is an object.

@@ -70,7 +70,8 @@ It is the way out for a node whose state was lost, or replaced by another one:
 Nestor takes neither for an absent resource. Put the state back from a backup if
 you can. If its resources are really gone, or what is there now is the truth,
 forget the node: the next apply takes what it finds, or makes it anew. Nothing
-is destroyed. Your word is recorded with your name.`,
+is destroyed: snapshots that were taken of the node stay, and are named, to be
+destroyed by hand. Your word is recorded with your name.`,
 		Example: `  nestor forget web-app.database --env staging --reason "the account was closed"`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -157,6 +158,9 @@ func runForget(ctx context.Context, opts *Options) error {
 		return f.Flags.Output.Write(f.IO.Out, statement)
 	}
 	f.IO.Printf("Forgot %s in %s.\n", opts.Node, scope.Environment)
+	for _, snapshot := range statement.Snapshots {
+		f.IO.Printf("  left behind: snapshot %s; nothing knows of it any more, so destroy it by hand\n", text.CleanLine(snapshot))
+	}
 	f.IO.Printf("  nestor plan --env %s    shows what the next apply makes of it\n", scope.Environment)
 	return nil
 }

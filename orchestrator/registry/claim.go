@@ -59,22 +59,43 @@ func (r *Registry) claim(ctx context.Context, b *batch, a Attempt, wanted []orch
 	return all, nil
 }
 
-// unclaim gives back what is not kept.
-func (b *batch) unclaim(all, kept []orchestrator.Claim) {
+// unclaim gives back what is not kept, if it is the node's: what another one
+// has claimed stays.
+func (r *Registry) unclaim(
+	ctx context.Context, b *batch, s orchestrator.Scope, node string, all, kept []orchestrator.Claim,
+) error {
 	for _, c := range all {
-		if !slices.Contains(kept, c) {
-			b.delete(claimKey(c))
+		if slices.Contains(kept, c) {
+			continue
 		}
+		var owner claimRecord
+		revision, err := r.readOrZero(ctx, claimKey(c), "claim of "+node, &owner)
+		if err != nil {
+			return err
+		}
+		if revision == 0 || owner != (claimRecord{Scope: s, Node: node}) {
+			continue
+		}
+		gone := store.Delete(claimKey(c))
+		gone.If, gone.IfRev = store.IfRevision, revision
+		b.add(gone, nil)
 	}
+	return nil
 }
 
-// deleteHead removes all that is recorded of a node but its fence.
-func (b *batch) deleteHead(s orchestrator.Scope, node string, claims []orchestrator.Claim) {
+// deleteHead removes all that is recorded of a node but its fence, with what is
+// known of its snapshots.
+func (r *Registry) deleteHead(
+	ctx context.Context, b *batch, s orchestrator.Scope, node string, claims []orchestrator.Claim, snapshots []orchestrator.Snapshot,
+) error {
 	b.delete(headKey(s, node))
 	b.delete(valuesKey(s, node, inputsDocument))
 	b.delete(valuesKey(s, node, outputsDocument))
 	b.delete(valuesKey(s, node, intendedDocument))
-	b.unclaim(claims, nil)
+	for _, snapshot := range snapshots {
+		b.deleteSnapshot(s, node, snapshot)
+	}
+	return r.unclaim(ctx, b, s, node, claims, nil)
 }
 
 // claimConflict says that somebody made a claim at the same moment.

@@ -84,7 +84,9 @@ func (r *Registry) unlock(ctx context.Context, st Statement) (orchestrator.Tenur
 // Forget records a person's word that what is recorded of a node holds no more,
 // such as after its state was lost and its resources are gone: head, inputs,
 // outputs and claims are deleted, and the next apply takes what is there, or
-// makes it anew. Nothing is asked of an engine. A node at work is refused with
+// makes it anew. Nothing is asked of an engine: snapshots that were taken of it
+// stay, and are named by the head that is returned and by the event, since
+// nothing knows of them any more. A node at work is refused with
 // *orchestrator.Refusal.
 func (r *Registry) Forget(ctx context.Context, st Statement) (orchestrator.NodeHead, error) {
 	var head orchestrator.NodeHead
@@ -123,10 +125,12 @@ func (r *Registry) forget(ctx context.Context, st Statement) (orchestrator.NodeH
 	}
 	b := r.batch(st.Principal)
 	b.replace(fenceKey(st.Scope, st.Node), revision, fence)
-	b.deleteHead(st.Scope, st.Node, head.Claims)
+	if err := r.deleteHead(ctx, b, st.Scope, st.Node, head.Claims, head.Snapshots); err != nil {
+		return head, err
+	}
 	b.delete(leaseKey(st.Scope, st.Node))
 	b.event(orchestrator.Event{Deployment: head.LastDeployment, Type: orchestrator.EventNodeForgotten, Node: st.Node}, map[string]any{
-		"lineage": head.Lineage, "serial": head.Serial, "reason": st.Reason,
+		"lineage": head.Lineage, "serial": head.Serial, "snapshots": head.SnapshotAddresses(), "reason": st.Reason,
 	})
 	return head, b.commit(ctx)
 }

@@ -292,14 +292,19 @@ type Commit struct {
 	Retrying bool
 	// Paused says that the step waits for a decision; it has changed nothing.
 	Paused bool
-	// Claims are all that a head with Inputs holds from now on; the others that
-	// the attempt has are given back.
+	// Claims are all that a head with Inputs holds from now on; those that the
+	// attempt does not have are made, the others that it has are given back.
 	Claims []orchestrator.Claim
 }
 
 // Commit ends a step: head, values, run and event in one transaction. It fails
-// with ErrFenced, and changes nothing, when a later attempt has begun.
+// with ErrFenced, and changes nothing, when a later attempt has begun, and with
+// *ClaimedError where another node has one of the claims.
 func (r *Registry) Commit(ctx context.Context, a Attempt, c Commit) error {
+	return retryClaims(ctx, func() error { return r.commit(ctx, a, c) })
+}
+
+func (r *Registry) commit(ctx context.Context, a Attempt, c Commit) error {
 	run := a.Run
 	run.Status, run.Counts = c.Status, c.Counts
 	run.Changed = run.Changed || c.Changed
@@ -314,12 +319,13 @@ func (r *Registry) Commit(ctx context.Context, a Attempt, c Commit) error {
 	}
 	switch {
 	case c.DeleteHead:
+		var snapshots []orchestrator.Snapshot
 		if a.Head != nil {
-			for _, s := range a.Head.Snapshots {
-				b.deleteSnapshot(a.Scope, run.Node, s)
-			}
+			snapshots = a.Head.Snapshots
 		}
-		b.deleteHead(a.Scope, run.Node, a.Claims)
+		if err := r.deleteHead(ctx, b, a.Scope, run.Node, a.Claims, snapshots); err != nil {
+			return fmt.Errorf("commit %s of %s: %w", run.Action, run.Node, err)
+		}
 	case c.Head != nil:
 		if err := r.commitHead(ctx, b, a, c); err != nil {
 			return fmt.Errorf("commit %s of %s: %w", run.Action, run.Node, err)
@@ -348,8 +354,14 @@ func (r *Registry) commitHead(ctx context.Context, b *batch, a Attempt, c Commit
 	head.Intended, head.Adopting, head.Removing, head.Claims = a.Intended, a.Adopting, a.Removing, a.Claims
 	if c.Inputs != nil {
 		head.Intended, head.Adopting, head.Removing = "", false, false
+		// A step that found nothing to change has announced no claims yet.
+		if _, err := r.claim(ctx, b, a, c.Claims); err != nil {
+			return err
+		}
+		if err := r.unclaim(ctx, b, a.Scope, head.Node, a.Claims, c.Claims); err != nil {
+			return err
+		}
 		head.Claims = c.Claims
-		b.unclaim(a.Claims, c.Claims)
 		b.delete(valuesKey(a.Scope, head.Node, intendedDocument))
 		head.InputsRef = valuesKey(a.Scope, head.Node, inputsDocument).String()
 		if err := r.putValues(ctx, b, a.Scope, head.Node, inputsDocument, c.Inputs); err != nil {
@@ -369,46 +381,4 @@ func (r *Registry) commitHead(ctx context.Context, b *batch, a Attempt, c Commit
 	}
 	b.put(headKey(a.Scope, head.Node), head)
 	return nil
-}
-
-// NodeStates returns the latest run of each node of a deployment, by node.
-func (r *Registry) NodeStates(ctx context.Context, deployment string) ([]orchestrator.NodeRun, error) {
-	runs, err := collect[orchestrator.NodeRun](ctx, r.store, "runs/"+deployment, "")
-	if err != nil {
-		return nil, fmt.Errorf("runs of deployment %s: %w", deployment, err)
-	}
-	return runs, nil
-}
-
-// Run returns the latest run of one node in a deployment.
-func (r *Registry) Run(ctx context.Context, deployment, node string) (orchestrator.NodeRun, error) {
-	var run orchestrator.NodeRun
-	_, err := r.read(ctx, runKey(deployment, node), "run of "+node+" in deployment "+deployment, &run)
-	return run, err
-}
-
-// Heads returns what is true of each node of a scope, by node.
-func (r *Registry) Heads(ctx context.Context, s orchestrator.Scope) ([]orchestrator.NodeHead, error) {
-	var heads []orchestrator.NodeHead
-	q := store.Query{Partition: "heads/" + s.String(), Limit: store.MaxPage}
-	for doc, err := range store.All(ctx, r.store, q) {
-		if err != nil {
-			return nil, fmt.Errorf("heads of %s: %w", s, err)
-		}
-		var head orchestrator.NodeHead
-		if err := doc.Decode(&head); err != nil {
-			return nil, err
-		}
-		head.Revision = doc.Revision
-		heads = append(heads, head)
-	}
-	return heads, nil
-}
-
-// Head returns what is true of one node; store.ErrNotFound when it is not there.
-func (r *Registry) Head(ctx context.Context, s orchestrator.Scope, node string) (orchestrator.NodeHead, error) {
-	var head orchestrator.NodeHead
-	revision, err := r.read(ctx, headKey(s, node), fmt.Sprintf("node %s of %s", node, s), &head)
-	head.Revision = revision
-	return head, err
 }
