@@ -28,6 +28,7 @@ func harness(t *testing.T, says string) (bin string) {
 func TestFigures(t *testing.T) {
 	t.Parallel()
 	found, err := chaos.Run(t.Context(), harness(t, `DISTURBANCE  POINTS
+p99 stall, Temporal killed  11.20 s
 seed                  7
 points                41
 duplicates            0
@@ -46,7 +47,7 @@ orphan: it.n00001
 			t.Errorf("%+v: over is %t", m, m.Over())
 		}
 	}
-	if len(found) != 6 {
+	if len(found) != 7 {
 		t.Errorf("%d figures", len(found))
 	}
 }

@@ -63,6 +63,6 @@ func Stall(ctx context.Context, bin string) (found []bench.Measurement, err erro
 	note := fmt.Sprintf("%d kills in chains of %d with OpenTofu; a step takes %s", kills, nodes, bench.Median(typical).Round(time.Millisecond))
 	return []bench.Measurement{
 		bench.AtMost("stall after SIGKILL of the worker, terraform, median", bench.Median(stalls), 0, note),
-		bench.AtMost("stall after SIGKILL of the worker, terraform, longest", bench.Quantile(stalls, 1), 0, note),
+		bench.AtMost(fmt.Sprintf("stall after SIGKILL of the worker, terraform, longest of %d", kills), bench.Quantile(stalls, 1), 0, note),
 	}, nil
 }

@@ -22,6 +22,9 @@ import (
 // quick names the definition of steps that take no time.
 const quick = "quick"
 
+// most resources that one deployment is to have, by the design.
+const most = 10_000
+
 // wideEvents is the design's budget of events per node.
 const wideEvents = 3.8
 
@@ -104,6 +107,8 @@ func deploy(ctx context.Context, p *live.Platform, a application) ([]bench.Measu
 		bench.Count("history events per node, "+a.title, float64(events)/n, "events", wideEvents,
 			fmt.Sprintf("%d events in %d runs", events, runs)),
 	}
+	all = append(all, bench.None("resources short of 10,000, "+a.title, float64(most-a.nodes()), "resources",
+		fmt.Sprintf("%.0f in one deployment that succeeded", n)))
 	for _, program := range []string{worker, api, temporal} {
 		all = append(all, bench.Count("memory of "+program+" at its peak, "+a.title, mib(peak()[program]), "MiB", 0, ""))
 	}

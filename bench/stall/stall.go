@@ -69,7 +69,8 @@ func Run(ctx context.Context, bin string) (measurements []bench.Measurement, err
 	note := fmt.Sprintf("%d kills in chains of %d; a step takes %s", kills, nodes, bench.Median(typical).Round(time.Millisecond))
 	return []bench.Measurement{
 		bench.AtMost("stall after SIGKILL of the worker, median", bench.Median(stalls), 0, note),
-		bench.AtMost("stall after SIGKILL of the worker, p99", bench.Quantile(stalls, 0.99), limit, note),
+		// So few kills have no 99th percentile; the longest is judged in its place.
+		bench.AtMost(fmt.Sprintf("stall after SIGKILL of the worker, longest of %d", kills), bench.Quantile(stalls, 1), limit, note),
 	}, nil
 }
 
