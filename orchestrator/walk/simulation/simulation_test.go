@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/walk/simulation"
 )
 
@@ -32,8 +33,11 @@ func TestAnyWalk(t *testing.T) {
 	if tally.Graphs != graphs {
 		t.Errorf("%d graphs were walked, not %d", tally.Graphs, graphs)
 	}
-	for status, n := range tally.Statuses {
-		if n < graphs/100 {
+	// What never occurs is no key of the tally.
+	for _, status := range []orchestrator.Status{
+		orchestrator.StatusSucceeded, orchestrator.StatusRolledBack, orchestrator.StatusFailed, orchestrator.StatusCanceled,
+	} {
+		if n := tally.Statuses[status]; n < graphs/100 {
 			t.Errorf("only %d of %d walks ended %s: the scenarios have become tame", n, graphs, status)
 		}
 	}
