@@ -32,9 +32,10 @@ const (
 	nodes    = 30
 )
 
-// TestFaultAtEveryNode breaks each node of a graph of 30 in an apply, in the
-// rollback that follows, and in a destruction. Each time the end is what was
-// before, or the record lists exactly what is not.
+// TestFaultAtEveryNode breaks each node of a graph of 30 of the fake engine in
+// an apply, in a rollback that takes it back, and in a destruction, each in a
+// deployment of its own. Each time the end is what was before, or the record
+// lists exactly what is not.
 func TestFaultAtEveryNode(t *testing.T) {
 	t.Parallel()
 	seed := seedOf(t)
@@ -118,20 +119,23 @@ func (a *application) fatalf(format string, args ...any) {
 	a.t.Fatalf("seed %d, node %s: %s", a.graph.Seed, a.name, fmt.Sprintf(format, args...))
 }
 
-// play breaks one node in every phase: in the apply and, with another, in the
-// rollback, as often as asked for; then in the destruction.
+// play breaks one node in every phase: in an apply, as often as asked for, in a
+// rollback, and in the destruction.
 func (a *application) play(n mixed.Node) {
 	for range *roundsFlag {
 		a.whole(a.deploy(mixed.CompositionBefore))
 		before := a.picture()
-		a.inject(n, applyFault(a.random, n))
-		what := "a fault in the apply"
+		what := "a fault in the apply, and one in its own way back"
+		a.inject(n, append(wayBack(n, 1), applyFault(n, a.random.IntN(2) == 0))...)
 		if second := a.graph.Nodes[a.random.IntN(len(a.graph.Nodes))]; second.Name != n.Name && a.random.IntN(2) == 0 {
 			what += ", another in the rollback at " + second.Name
-			a.inject(second, rollbackFault(a.random, second)...)
+			a.inject(second, drawnWayBack(a.random, second)...)
 		}
 		a.exact(what, n, before, a.deploy(mixed.CompositionAfter))
 		a.heal()
+		if n.TakenBack() {
+			a.rollback(n)
+		}
 	}
 	a.inject(n, fake.Fault{Verb: fake.VerbDestroy, Times: -1, After: a.random.IntN(2) == 0})
 	there := slices.Contains(a.present(), n.ID())
@@ -146,6 +150,27 @@ func (a *application) play(n mixed.Node) {
 		a.fatalf("destroyed again, and %v is there", left)
 	}
 	a.wantNoSnapshots()
+}
+
+// rollback breaks a deployment at n when the change is made there, and its
+// rollback at n alone, for good.
+func (a *application) rollback(n mixed.Node) {
+	a.t.Helper()
+	a.whole(a.deploy(mixed.CompositionBefore))
+	before := a.picture()
+	fails := wayBack(n, -1)
+	a.inject(n, append(slices.Clone(fails), applyFault(n, true))...)
+	d := a.deploy(mixed.CompositionAfter)
+	for _, f := range fails {
+		if calls, err := fake.Called(a.world, a.address(n), f.Verb); err != nil || calls <= f.Skip {
+			a.fatalf("the rollback of deployment %s (%s) did not come to the fault in %s: %d calls, %v", d.ID, d.Status, f.Verb, calls, err)
+		}
+	}
+	if named := func(r orchestrator.Residue) bool { return r.Node == n.ID() }; !slices.ContainsFunc(d.Residue, named) {
+		a.fatalf("its way back failed for good, and deployment %s (%s) does not name it: %s", d.ID, d.Status, told(d))
+	}
+	a.exact("a fault in the rollback", n, before, d)
+	a.heal()
 }
 
 // recorded lists the nodes of a kind that the record has. What is in the world
@@ -168,45 +193,6 @@ func (a *application) recorded(kind func(mixed.Node) bool) []string {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-// applyFault makes the deployment fail at a node, before or after what it does
-// to it.
-func applyFault(r *rand.Rand, n mixed.Node) fake.Fault {
-	f := fake.Fault{Times: 1, After: r.IntN(2) == 0}
-	switch n.Change {
-	case mixed.Created, mixed.Replaced:
-		f.Verb = fake.VerbCreate
-	case mixed.Updated:
-		f.Verb = fake.VerbUpdate
-	case mixed.Removed:
-		f.Verb, f.Times = fake.VerbDestroy, -1
-	case mixed.Unchanged:
-		f = fake.Fault{Verb: fake.VerbPreview, Times: 1}
-	}
-	return f
-}
-
-// rollbackFault lets the deployment pass at a node, and its rollback fail there.
-// A node that is not changed has nothing that could differ, and gets none.
-func rollbackFault(r *rand.Rand, n mixed.Node) []fake.Fault {
-	if r.IntN(4) == 0 && n.Change != mixed.Unchanged && n.Change != mixed.Removed {
-		skip := 0
-		if n.Change == mixed.Created {
-			skip = 1 // a look at what is not there yet comes first
-		}
-		return []fake.Fault{{Verb: fake.VerbObserve, Skip: skip, Times: -1}}
-	}
-	switch n.Change {
-	case mixed.Created:
-		return []fake.Fault{{Verb: fake.VerbDestroy, Times: -1}}
-	case mixed.Replaced:
-		return []fake.Fault{{Verb: fake.VerbCreate, Skip: 1, Times: -1}}
-	case mixed.Updated:
-		return []fake.Fault{{Verb: fake.VerbUpdate, Skip: 1, Times: -1}}
-	case mixed.Unchanged, mixed.Removed:
-	}
-	return nil
 }
 
 func (a *application) inject(n mixed.Node, faults ...fake.Fault) {
@@ -370,7 +356,8 @@ func (a *application) wantNoSnapshots() {
 }
 
 // seedFlag chooses another graph and other faults, roundsFlag how often they
-// are drawn for each node.
+// are drawn for each node. Both decide all that is drawn, so the same ones break
+// the same things.
 var (
 	seedFlag   = flag.Uint64("seed", 41, "of the graph and its faults")
 	roundsFlag = flag.Int("rounds", 1, "of faults in apply and rollback each")

@@ -52,6 +52,19 @@ type Node struct {
 // ID of the node in a graph.
 func (n Node) ID() string { return Instance + "." + n.Name }
 
+// TakenBack says that a rollback restores or destroys the node, once the change
+// was made.
+func (n Node) TakenBack() bool {
+	switch n.Change {
+	case Updated, Replaced:
+		return n.Class != catalog.ForwardOnly
+	case Created:
+		return n.Class != catalog.ForwardOnly && !n.Retain
+	case Unchanged, Removed:
+	}
+	return false
+}
+
 // Graph is both graphs.
 type Graph struct {
 	Seed  uint64
