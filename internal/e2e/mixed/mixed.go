@@ -53,11 +53,14 @@ type Node struct {
 func (n Node) ID() string { return Instance + "." + n.Name }
 
 // TakenBack says that a rollback restores or destroys the node, once the change
-// was made.
+// was made. The others stay as the change made them, and are named: what a
+// replaced resource held is gone without a snapshot.
 func (n Node) TakenBack() bool {
 	switch n.Change {
-	case Updated, Replaced:
+	case Updated:
 		return n.Class != catalog.ForwardOnly
+	case Replaced:
+		return n.Class == catalog.SnapshotFirst
 	case Created:
 		return n.Class != catalog.ForwardOnly && !n.Retain
 	case Unchanged, Removed:
