@@ -297,8 +297,10 @@ func (w *Walk) complete(step Step, out Outcome) {
 }
 
 // Cancel stops the walk: before a rollback it starts one (under
-// OnFailureRollback), in a rollback it ends it. Steps in flight are the
-// caller's to cancel; their outcomes are still awaited. Canceling a walk that
+// OnFailureRollback), in a rollback it ends it. While earlier snapshots are
+// pruned everything that was asked for is there: a cancel then keeps the others
+// from being pruned, and the walk has succeeded all the same. Steps in flight are
+// the caller's to cancel; their outcomes are still awaited. Canceling a walk that
 // is done changes nothing.
 func (w *Walk) Cancel() {
 	if w.phase == PhaseDone {
@@ -310,8 +312,11 @@ func (w *Walk) Cancel() {
 
 func (w *Walk) cancel() {
 	w.journal = append(w.journal, record{phase: w.phase, cancel: true})
-	w.canceled = true
 	w.stopping = true
+	if w.phase == PhasePrune {
+		return
+	}
+	w.canceled = true
 	if w.phase.Compensating() {
 		w.aborted = true
 	}

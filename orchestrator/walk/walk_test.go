@@ -309,6 +309,29 @@ func TestCancel(t *testing.T) {
 			t.Errorf("got %s, left %v; want canceled with nothing left", res.Status, res.Left)
 		}
 	})
+	t.Run("while snapshots are pruned", func(t *testing.T) {
+		t.Parallel()
+		w, err := walk.New(graphOf("a", "b<a"), graphOf("a", "b<a"), walk.Options{
+			Kind: orchestrator.KindApply, OnFailure: orchestrator.OnFailureRollback, MaxInFlight: 1,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := w.Complete(w.Next()[0], walk.Outcome{Changed: true, Replaced: true, Snapshotted: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		prune := w.Next()
+		w.Cancel()
+		if err := w.Complete(prune[0], walk.Outcome{Verdict: walk.Canceled, Message: "canceled"}); err != nil {
+			t.Fatal(err)
+		}
+		res := w.Result()
+		if !w.Done() || res.Status != orchestrator.StatusSucceeded || len(res.Left) != 2 {
+			t.Errorf("got %s in phase %s, left %v; want that it succeeded and names both snapshots", res.Status, w.Phase(), res.Left)
+		}
+	})
 	t.Run("in the rollback", func(t *testing.T) {
 		t.Parallel()
 		w, err := walk.New(graphOf("a", "b<a"), nil, opts)

@@ -6,7 +6,6 @@ import "github.com/HatiCode/nestor/orchestrator/walk"
 
 // heard is what steps have told so far: all that a walk can know.
 type heard struct {
-	canceled  bool
 	failures  int
 	changed   int
 	touched   set // an apply or adopt step was begun

@@ -19,6 +19,7 @@ type model struct {
 
 	phase    walk.Phase
 	stopping bool
+	canceled bool // before everything that was asked for was there
 	aborted  bool
 	undoing  bool // the rollback began
 	removing bool // the removal began
@@ -115,6 +116,7 @@ func (m *model) cancel() {
 		return
 	}
 	m.stopping = true
+	m.canceled = m.canceled || !m.pruning
 	if m.phase.Compensating() {
 		m.aborted = true
 	}

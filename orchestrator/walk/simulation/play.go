@@ -264,7 +264,6 @@ func (p *player) cancel() *Violation {
 			f.canceled, f.ends = true, min(f.ends, p.now+1)
 		}
 	}
-	p.heard.canceled = p.heard.canceled || !p.machine.Done()
 	p.machine.Cancel()
 	if p.whole != nil {
 		p.whole.Cancel()
