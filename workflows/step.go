@@ -79,7 +79,7 @@ func (d *deployment) describe(step walk.Step) (contract.GraphNode, string) {
 
 func (d *deployment) withStep(ctx workflow.Context, step walk.Step, node contract.GraphNode) workflow.Context {
 	seconds := node.Timeout
-	if step.Action == orchestrator.StepDestroy || step.Action == orchestrator.StepRemove {
+	if a := step.Action; a == orchestrator.StepDestroy || a == orchestrator.StepRemove || a == orchestrator.StepPrune {
 		seconds = node.Destroy
 	}
 	timeout := contract.DefaultStepTimeout
