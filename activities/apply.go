@@ -93,7 +93,7 @@ func (s *Steps) apply(
 		Replaced:    commit.Counts.Replace > 0 || run.Replaced,
 		Snapshotted: j.snapshotted(),
 	}
-	res.Differs, err = j.differs(inputs, res.Changed)
+	res.Differs, err = s.differs(ctx, j, inputs, res.Changed)
 	return commit, res, err
 }
 
@@ -192,11 +192,12 @@ func (s *Steps) prepare(ctx context.Context, j *job) (engine.Request, []registry
 		req.Address, req.StateRef, req.Backend = head.Address, head.StateRef, s.backend(head.Backend)
 	}
 	live := s.liveOutputs(ctx, j.deployment.Scope)
+	from := parts{mask: j.mask, req: &req, live: live, secret: s.secret(ctx, j.deployment.Team)}
 	values := make([]registry.OutputValue, 0, len(j.node.Inputs))
 	for _, in := range j.node.Inputs {
 		// What an output is now counts, not what it was when the graph was made.
 		in.Sensitive = sensitive(in) || live.sensitive(in.Value)
-		v, err := resolve(in, live.lookup, j.mask.secrets(s.secret(ctx, j.deployment.Team)))
+		v, err := from.resolve(in)
 		if err != nil {
 			return req, nil, err
 		}
@@ -262,18 +263,18 @@ func (s *Steps) liveOutputs(ctx context.Context, scope orchestrator.Scope) *live
 	return &liveOutputs{ctx: ctx, registry: s.Registry, scope: scope, nodes: map[string]map[string]registry.OutputValue{}}
 }
 
-// lookup returns the whole output that a reference names; the path into it is
-// the expression's to follow.
-func (l *liveOutputs) lookup(ref composer.Reference) (any, error) {
+// value is the whole output that a reference names; the path into it is the
+// expression's to follow.
+func (l *liveOutputs) value(ref composer.Reference) (registry.OutputValue, error) {
 	outputs, err := l.node(ref)
 	if err != nil {
-		return nil, err
+		return registry.OutputValue{}, err
 	}
 	value, given := outputs[ref.Output]
 	if !given {
-		return nil, &inputError{fmt.Errorf("%s gives no output %s; it gives %s", ref.Node, ref.Output, names(outputs))}
+		return registry.OutputValue{}, &inputError{fmt.Errorf("%s gives no output %s; it gives %s", ref.Node, ref.Output, names(outputs))}
 	}
-	return value.Value, nil
+	return value, nil
 }
 
 // sensitive says whether an expression that was resolved holds a sensitive

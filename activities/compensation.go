@@ -5,9 +5,11 @@ package activities
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
 	"github.com/HatiCode/nestor/orchestrator/registry"
@@ -34,7 +36,7 @@ func (s *Steps) compensation(
 		if err != nil {
 			return nil, err
 		}
-		if way.InputsDigest, err = registry.ValuesDigest(before); err != nil {
+		if way.SealedInputs, err = s.Registry.SealInputs(ctx, run, before); err != nil {
 			return nil, err
 		}
 	}
@@ -117,12 +119,21 @@ func (s *Steps) asBefore(ctx context.Context, j *job, inputs []registry.OutputVa
 	if err != nil {
 		return false, err
 	}
-	before, err := registry.ValuesDigest(had)
-	if err != nil {
-		return false, err
+	return registry.SameValues(j.fromOthers(had), j.fromOthers(inputs))
+}
+
+// fromOthers are values of the step's node without those of the secrets that it
+// takes from no other node: when such a secret is exchanged where it is kept,
+// that is none of the deployment's doing.
+func (j *job) fromOthers(values []registry.OutputValue) []registry.OutputValue {
+	out := slices.Clone(values)
+	for i, v := range out {
+		from := slices.IndexFunc(j.node.Inputs, func(in composer.NodeInput) bool { return in.Name == v.Name })
+		if v.Sensitive && from >= 0 && len(j.node.Inputs[from].Value.References()) == 0 {
+			out[i].Value = nil
+		}
 	}
-	now, err := registry.ValuesDigest(inputs)
-	return now == before, err
+	return out
 }
 
 // leftAlone ends the restoration of a node that is as before.
@@ -148,13 +159,13 @@ func (s *Steps) proveBack(ctx context.Context, req engine.Request) error {
 
 // differs says that a restored node gets from others what it did not get before
 // the deployment, or was changed although the deployment had not changed it.
-func (j *job) differs(inputs []registry.OutputValue, changed bool) (bool, error) {
+func (s *Steps) differs(ctx context.Context, j *job, inputs []registry.OutputValue, changed bool) (bool, error) {
 	way := j.attempt.Run.Compensation
-	if j.in.Action != orchestrator.StepRestore || way == nil || way.InputsDigest == "" {
+	if j.in.Action != orchestrator.StepRestore || way == nil || way.SealedInputs == "" {
 		return j.in.Action == orchestrator.StepRestore && way == nil && changed, nil
 	}
-	now, err := registry.ValuesDigest(inputs)
-	return now != way.InputsDigest, err
+	same, err := s.Registry.SameInputs(ctx, j.attempt.Run, way.SealedInputs, inputs)
+	return !same, err
 }
 
 // destroyProven destroys, and believes it when nothing is found any more.

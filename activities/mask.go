@@ -10,6 +10,7 @@ import (
 	"github.com/HatiCode/nestor/activities/engine/redact"
 	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/registry"
 )
 
 // mask hides the secrets of one step from everything that leaves it: the log,
@@ -24,6 +25,9 @@ func newMask() *mask { return &mask{redactor: redact.New(engine.Request{})} }
 
 // request adds what is secret of an engine's request.
 func (m *mask) request(req engine.Request) {
+	for _, part := range req.Secrets {
+		m.learn(part)
+	}
 	for name := range req.Sensitive {
 		m.learn(req.Inputs[name])
 	}
@@ -44,6 +48,15 @@ func (m *mask) learn(value any) {
 	m.redactor.Learn(value)
 }
 
+// values adds those that are sensitive.
+func (m *mask) values(all []registry.OutputValue) {
+	for _, v := range all {
+		if v.Sensitive {
+			m.learn(v.Value)
+		}
+	}
+}
+
 // text is s without secrets.
 func (m *mask) text(s string) string {
 	m.mu.Lock()
@@ -57,15 +70,41 @@ func (m *mask) holds(value any) bool {
 	return m.redactor.Holds(value)
 }
 
-// secrets is lookup that learns what it finds.
-func (m *mask) secrets(lookup composer.SecretLookup) composer.SecretLookup {
-	return func(ref string) (string, error) {
-		value, err := lookup(ref)
-		if err == nil {
-			m.learn(value)
-		}
-		return value, err
+// parts resolves the inputs of one node, and tells the mask and the engine each
+// secret that an input is made of: what a provider says may hold the password
+// alone, without the address around it that the engine was given.
+type parts struct {
+	mask   *mask
+	req    *engine.Request
+	live   *liveOutputs
+	secret composer.SecretLookup
+}
+
+func (p parts) resolve(in composer.NodeInput) (any, error) {
+	return resolve(in, p.output, p.reference)
+}
+
+func (p parts) learn(value any) {
+	p.mask.learn(value)
+	p.req.Secrets = append(p.req.Secrets, value)
+}
+
+// output is a live one. Of a sensitive one all is learned, also what is beside
+// the path that an expression takes into it.
+func (p parts) output(ref composer.Reference) (any, error) {
+	v, err := p.live.value(ref)
+	if err == nil && v.Sensitive {
+		p.learn(v.Value)
 	}
+	return v.Value, err
+}
+
+func (p parts) reference(ref string) (string, error) {
+	value, err := p.secret(ref)
+	if err == nil {
+		p.learn(value)
+	}
+	return value, err
 }
 
 // nodeError is a failure as it is recorded and shown.

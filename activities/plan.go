@@ -186,6 +186,7 @@ func (s *Steps) plannedInputs(
 	req *engine.Request, hidden *mask,
 ) error {
 	live := s.liveOutputs(ctx, scope)
+	from := parts{mask: hidden, req: req, live: live, secret: s.secret(ctx, scope.Team)}
 	known := func(ref composer.Reference) bool {
 		return ref.External() || !slices.Contains(unknown[ref.Node], ref.Output)
 	}
@@ -198,7 +199,7 @@ func (s *Steps) plannedInputs(
 			req.Unknown[in.Name] = "known after " + firstUnknown(in.Value, known)
 			continue
 		}
-		v, err := resolve(in, live.lookup, hidden.secrets(s.secret(ctx, scope.Team)))
+		v, err := from.resolve(in)
 		if err != nil {
 			return err
 		}

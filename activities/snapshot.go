@@ -108,6 +108,8 @@ func (s *Steps) snapshotInputs(ctx context.Context, j *job, step catalog.Snapsho
 	if err != nil {
 		return nil, err
 	}
+	j.mask.values(given)
+	j.mask.values(gives)
 	known := map[string]registry.OutputValue{}
 	for _, v := range given {
 		known["inputs."+v.Name] = v
@@ -170,12 +172,13 @@ func (s *Steps) takeSnapshot(ctx context.Context, j *job, before composer.Node, 
 	if err != nil {
 		return &inputError{err}
 	}
+	j.mask.values(outputs)
 	snapshot.Taken = true
 	return s.Registry.RecordSnapshot(ctx, &j.attempt, *snapshot, nil, outputs)
 }
 
 // snapshotRequest is the engine's view of a snapshot, with the inputs that were
-// recorded for it, and what it gives.
+// recorded for it, and what it gives. The step's mask knows all of it.
 func (s *Steps) snapshotRequest(
 	ctx context.Context, j *job, before composer.Node, snapshot orchestrator.Snapshot,
 ) (engine.Request, []registry.OutputValue, error) {
@@ -187,8 +190,11 @@ func (s *Steps) snapshotRequest(
 	if err != nil {
 		return engine.Request{}, nil, err
 	}
+	j.mask.values(inputs)
+	j.mask.values(outputs)
 	before.Outputs = step.Outputs
 	req, err := s.request(ctx, before, j.deployment.Scope, j.environment, j.log)
+	j.mask.request(req)
 	if err != nil {
 		return req, nil, err
 	}
@@ -236,7 +242,11 @@ func (s *Steps) refill(
 	if j.in.Action != orchestrator.StepRestore || way == nil || way.Snapshot == "" || !anew(preview.Changes) {
 		return req, preview, false, nil
 	}
-	snapshot, known := snapshotOf(j.attempt.Head.Snapshots, j.in.Deployment)
+	var snapshot orchestrator.Snapshot
+	known := false
+	if head := j.attempt.Head; head != nil { // a node may have been forgotten since
+		snapshot, known = snapshotOf(head.Snapshots, j.in.Deployment)
+	}
 	if !known || !snapshot.Taken {
 		return req, preview, false, &inputError{fmt.Errorf("its snapshot %s is gone", way.Snapshot)}
 	}
@@ -257,6 +267,7 @@ func (s *Steps) refill(
 			}
 		}
 	}
+	j.mask.request(req)
 	j.log.sayf("%s is made anew, with what the snapshot %s holds", j.in.Node, snapshot.Address)
 	preview, err = s.Engine.Preview(ctx, req)
 	return req, preview, true, err
@@ -295,11 +306,11 @@ func (s *Steps) destroySnapshots(ctx context.Context, j *job, chosen func(orches
 		if err == nil {
 			continue
 		}
+		snapshot.Error = j.mask.nodeError(err).Message
 		first = cmp.Or(first, error(&engine.Error{
 			Class: cmp.Or(engine.ClassOf(err), engine.Transient), Engine: s.Engine.Name(), Resource: snapshot.Address,
-			Message: "the snapshot could not be destroyed: " + strings.TrimSpace(nodeError(err).Message), Err: err,
+			Message: "the snapshot could not be destroyed: " + strings.TrimSpace(snapshot.Error), Err: err,
 		}))
-		snapshot.Error = nodeError(err).Message
 		if err := s.Registry.RecordSnapshot(context.WithoutCancel(ctx), &j.attempt, snapshot, nil, nil); err != nil {
 			return errors.Join(first, err)
 		}

@@ -110,8 +110,9 @@ type Compensation struct {
 	// Snapshot is the address of the one that gives back what a replaced
 	// resource held.
 	Snapshot string `json:"snapshot,omitempty"`
-	// InputsDigest covers what the node was given before, as it may be shown.
-	InputsDigest string `json:"inputsDigest,omitempty"`
+	// SealedInputs tells a worker later whether the node is given what it was
+	// given before, secrets included: registry.SealInputs. To others it tells nothing.
+	SealedInputs string `json:"sealedInputs,omitempty"`
 }
 
 // CompensationAction is what a rollback does about a change.

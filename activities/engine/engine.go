@@ -79,6 +79,9 @@ type Request struct {
 	// Sensitive names the inputs that must not appear in a log or a preview;
 	// its values are all true.
 	Sensitive map[string]bool
+	// Secrets are what the inputs were made of and must not appear either, such
+	// as the password in an address.
+	Secrets []any
 	// Outputs the definition declares; the engine maps the program's onto them.
 	Outputs []OutputSpec
 	// Backend is where state is kept, from the environment.

@@ -35,10 +35,13 @@ type Mask struct {
 	replacer *strings.Replacer
 }
 
-// NewMask hides the request's sensitive inputs and the credentials in its
-// environment.
+// NewMask hides the request's sensitive inputs, what they were made of, and the
+// credentials in its environment.
 func NewMask(req engine.Request) *Mask {
 	m := &Mask{}
+	for _, part := range req.Secrets {
+		m.collect(part, minSecret)
+	}
 	for name := range req.Sensitive {
 		m.collect(req.Inputs[name], minSecret)
 	}

@@ -31,12 +31,15 @@ type Redactor struct {
 	replacer *strings.Replacer
 }
 
-// New hides a request's sensitive inputs, its credentials, and more secrets, as
-// they are and in the forms that quoting and encoding give them.
+// New hides a request's sensitive inputs, what they were made of, its credentials,
+// and more secrets, as they are and in the forms that quoting and encoding give them.
 func New(req engine.Request, more ...string) *Redactor {
 	r := &Redactor{}
 	for _, secret := range more {
 		r.collect(secret, minSecret)
+	}
+	for _, part := range req.Secrets {
+		r.collect(part, minSecret)
 	}
 	for name := range req.Sensitive {
 		r.collect(req.Inputs[name], minSecret)

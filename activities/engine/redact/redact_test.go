@@ -20,6 +20,7 @@ func TestText(t *testing.T) {
 	r := redact.New(engine.Request{
 		Inputs:    map[string]any{"password": "hunter2", "nested": map[string]any{"key": []any{"line one of a key\nline two of a key"}}, "size": "shown"},
 		Sensitive: map[string]bool{"password": true, "nested": true},
+		Secrets:   []any{map[string]any{"part": "of-an-address"}},
 		Env:       map[string]string{"TOKEN": "a-long-credential", "REGION": "eu-west-1"},
 	}, "passphrase")
 	r.Learn([]any{"learned", "no"})
@@ -28,6 +29,7 @@ func TestText(t *testing.T) {
 		"line":       {"said: line two of a key", "said: (sensitive)", "a line of a secret of several is hidden, too"},
 		"credential": {"a-long-credential", "(sensitive)", "a credential is hidden"},
 		"setting":    {"eu-west-1 shown", "eu-west-1 shown", "what is short or not sensitive stays"},
+		"part":       {"of-an-address", "(sensitive)", "so is what an input was made of"},
 		"more":       {"passphrase", "(sensitive)", "so is what the caller adds"},
 		"learned":    {"learned no", "(sensitive) no", "so is what is learned, unless it is too short"},
 	} {
