@@ -116,9 +116,10 @@ func (b *blockedOnce) first(deployment string, t orchestrator.Tenure) bool {
 // the node, or the store was out of reach for too long.
 type lostError struct{ err error }
 
-func (e *lostError) Error() string {
-	return "the engine was stopped, since the step may have lost its node: " + e.err.Error()
-}
+// LostNode begins the message of a step that was stopped because of its lease.
+const LostNode = "the engine was stopped, since the step may have lost its node"
+
+func (e *lostError) Error() string { return LostNode + ": " + e.err.Error() }
 func (e *lostError) Unwrap() error { return e.err }
 
 // tenancy renews the lease of a step while it runs.
@@ -194,7 +195,7 @@ func laterOf(a, b time.Time) time.Time {
 // release ends the renewals. The step's own commit removes the lease.
 func (t *tenancy) release(j *job) {
 	t.stop()
-	j.attempt.Held = t.held
+	j.attempt.Held = j.attempt.Held || t.held
 }
 
 // explain tells an engine that stopped because the lease was lost from one that

@@ -61,6 +61,13 @@ func key(r Run, node string) string {
 	return strings.ReplaceAll(r.Deployment.String()+"/"+node, "/", "%2F")
 }
 
+// listed has the deployment fail with nothing left but a node of its residue.
+func (sc *scene) listed(node string) {
+	sc.resources, sc.heads, sc.run.RealLedger = nil, nil, ""
+	sc.run.Deployment.Status = orchestrator.StatusFailed
+	sc.run.Deployment.Residue = []orchestrator.Residue{{Node: node, Action: "look"}}
+}
+
 func (sc *scene) check() Findings {
 	var f Findings
 	sc.run.heads(&f, sc.heads)
@@ -123,17 +130,29 @@ func TestFindings(t *testing.T) {
 			"what is listed is no orphan and not lost, but the deployment must say so",
 			func(sc *scene) {
 				node := blind()
-				sc.resources = nil
-				sc.heads = nil
-				sc.run.RealLedger = ""
-				sc.run.Deployment.Status = orchestrator.StatusFailed
-				sc.run.Deployment.Residue = []orchestrator.Residue{{Node: node, Action: "look"}}
+				sc.listed(node)
 				sc.resources = append(sc.resources, cloud.Resource{Key: key(sc.run, node), Identity: "one"})
 			}, "",
 		},
 		"real twice": {
 			"OpenTofu made it twice",
 			func(sc *scene) { sc.run.RealLedger += strings.SplitAfter(sc.run.RealLedger, "\n")[0] }, "duplicate",
+		},
+		"real twice and listed": {
+			"what is listed may not be doubled either",
+			func(sc *scene) {
+				name := sc.run.Step.Graph.RealNames(sc.run.Story.Application)[0]
+				sc.listed(story.Instance + "." + strings.TrimPrefix(name, sc.run.Story.Application+"-"))
+				sc.run.RealLedger = strings.Repeat("create "+name+"\n", 2)
+			}, "duplicate",
+		},
+		"real once and listed": {
+			"what is listed once is no finding",
+			func(sc *scene) {
+				name := sc.run.Step.Graph.RealNames(sc.run.Story.Application)[0]
+				sc.listed(story.Instance + "." + strings.TrimPrefix(name, sc.run.Story.Application+"-"))
+				sc.run.RealLedger = "create " + name + "\n"
+			}, "",
 		},
 		"real missing": {"OpenTofu's is not there", func(sc *scene) { sc.run.RealLedger = "" }, "lost"},
 		"gap": {

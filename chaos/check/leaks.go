@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/HatiCode/nestor/chaos/site"
+	"github.com/HatiCode/nestor/internal/codec"
 	"github.com/HatiCode/nestor/internal/devserver"
 )
 
@@ -53,10 +55,25 @@ func (c Canary) In(text []byte) bool {
 	return false
 }
 
+// IllegibleError says that payloads are encrypted where a secret is looked for:
+// it would not be found there, whether it is there or not.
+type IllegibleError struct{ Where string }
+
+func (e *IllegibleError) Error() string {
+	return fmt.Sprintf("%s holds encrypted payloads, in which no secret can be looked for; run the site with %s=off", e.Where, codec.Variable)
+}
+
+func legible(where string, text []byte) error {
+	if bytes.Contains(text, []byte(codec.Encoding)) {
+		return &IllegibleError{Where: where}
+	}
+	return nil
+}
+
 // Files looks for the canary in everything that Nestor and Temporal have
 // written: the store with its log, blobs, Temporal's database with its log, and
 // the logs of every program. States and workspaces are left out: the engines
-// keep values in clear there, by design.
+// keep values in clear there, by design. With an IllegibleError it could not look.
 func Files(s *site.Site, c Canary) (f Findings, err error) {
 	var paths []string
 	for _, pattern := range []string{
@@ -85,6 +102,9 @@ func Files(s *site.Site, c Canary) (f Findings, err error) {
 		if err != nil {
 			return f, err
 		}
+		if err := legible(path, text); err != nil {
+			return f, err
+		}
 		if c.In(text) {
 			f.leak("%s holds the secret", path)
 		}
@@ -92,7 +112,8 @@ func Files(s *site.Site, c Canary) (f Findings, err error) {
 	return f, nil
 }
 
-// Histories looks for the canary in the history of every run of a workflow.
+// Histories looks for the canary in the history of every run of a workflow. With
+// an IllegibleError it could not look.
 func Histories(ctx context.Context, s *site.Site, c Canary, workflows ...string) (f Findings, err error) {
 	for _, id := range workflows {
 		runs, err := s.Temporal.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
@@ -100,6 +121,9 @@ func Histories(ctx context.Context, s *site.Site, c Canary, workflows ...string)
 		})
 		if err != nil {
 			return f, err
+		}
+		if len(runs.GetExecutions()) == 0 {
+			return f, fmt.Errorf("the workflow %s is not listed, so its history cannot be looked through", id)
 		}
 		for _, run := range runs.GetExecutions() {
 			events := s.Temporal.GetWorkflowHistory(ctx, id, run.GetExecution().GetRunId(), false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
@@ -110,6 +134,9 @@ func Histories(ctx context.Context, s *site.Site, c Canary, workflows ...string)
 				}
 				text, err := proto.Marshal(event)
 				if err != nil {
+					return f, err
+				}
+				if err := legible(fmt.Sprintf("event %d of the workflow %s", event.GetEventId(), id), text); err != nil {
 					return f, err
 				}
 				if c.In(text) {

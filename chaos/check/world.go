@@ -172,9 +172,10 @@ func (r Run) real(f *Findings, heads []orchestrator.NodeHead) {
 		node := story.Instance + "." + suffix
 		n, wanted := balance[name], slices.Contains(want, name)
 		switch {
-		case !ours || r.excepted(node):
-		case n > 1:
+		case !ours:
+		case n > 1: // also one that is listed: it is never created again blindly
 			f.duplicate("after %s OpenTofu's %s exists %d times", r.Deployment.ID, name, n)
+		case r.excepted(node):
 		case n == 1 && !wanted && !slices.ContainsFunc(heads, func(h orchestrator.NodeHead) bool { return h.Node == node }):
 			f.orphan("after %s OpenTofu's %s is named by nothing", r.Deployment.ID, name)
 		}

@@ -84,7 +84,10 @@ func (r *runner) step(ctx context.Context, s story.Story, n int) (on bool, err e
 	if run.RealLedger, err = r.realLedger(step.Environment); err != nil {
 		return false, err
 	}
-	r.measure(s, w)
+	r.measure(run.Deployment.ID, s, w)
+	if err := r.lostLeases(w); err != nil {
+		return false, err
+	}
 	found, err := r.look(ctx, run)
 	if err != nil {
 		return false, err
@@ -149,12 +152,16 @@ func (r *runner) leaked(ctx context.Context, d orchestrator.Deployment) (check.F
 	}
 	for range historyTries {
 		var histories check.Findings
+		var illegible *check.IllegibleError
 		histories, err = check.Histories(ctx, r.site, r.canary, d.ID, orchestrator.ApplicationWorkflowID(d.Team, d.Application))
 		if err == nil {
 			found.Add(histories)
 			return found, nil
 		}
-		if err := r.site.AwaitTemporal(ctx); err != nil {
+		if errors.As(err, &illegible) {
+			return found, err
+		}
+		if err := errors.Join(r.site.AwaitTemporal(ctx), remote.Wait(ctx, poll)); err != nil {
 			return found, err
 		}
 	}
@@ -162,8 +169,8 @@ func (r *runner) leaked(ctx context.Context, d orchestrator.Deployment) (check.F
 }
 
 // historyTries bounds how often a history is asked for, while Temporal is being
-// disturbed for somebody else.
-const historyTries = 20
+// disturbed for somebody else or has not listed a workflow yet.
+const historyTries = 100
 
 // ended keeps a deployment's outcome and tells of it.
 func (r *runner) ended(run check.Run, found check.Findings) {

@@ -59,7 +59,8 @@ type runner struct {
 	mu       sync.Mutex
 	findings check.Findings
 	runs     []outcome
-	stalls   []stall
+	courses  []course
+	leases   int // that were lost
 	ledger   []cloud.Entry
 }
 

@@ -3,6 +3,7 @@
 package run
 
 import (
+	"slices"
 	"time"
 
 	"github.com/HatiCode/nestor/bench"
@@ -10,53 +11,89 @@ import (
 	"github.com/HatiCode/nestor/chaos/story"
 )
 
-// stall is how long a deployment stood still after a disturbance was over.
-type stall struct {
-	point int
-	kind  site.Kind
-	// real says that OpenTofu's nodes are among those that it waited for.
-	real bool
-	time time.Duration
+// course of one deployment that has ended: when its events were.
+type course struct {
+	id     string
+	real   bool // OpenTofu's nodes are among those that it waited for
+	events []time.Time
 }
 
-// measure finds the stalls of a deployment that has ended.
-func (r *runner) measure(s story.Story, w *watch) {
-	found := stalls(r.points.done(), w.times(), s.Real)
+// stall is how long a deployment stood still after a disturbance was over.
+type stall struct {
+	course string
+	point  point
+	real   bool
+	// time from the end of the disturbance, or the last event since, to the next
+	// event, less the time that usually passes.
+	time time.Duration
+	// inside are later points that began meanwhile.
+	inside []point
+}
+
+// own is the stall without the time in which later disturbances lasted: a store
+// that is held, or a process that is stopped, lets nothing go on.
+func (s stall) own() time.Duration {
+	d := s.time
+	for _, p := range s.inside {
+		d -= p.Over.Sub(p.Began)
+	}
+	return max(d, 0)
+}
+
+// restarts says that Temporal was killed at the point or before its stall ended.
+func (s stall) restarts() bool {
+	return s.point.Kind.Restarts() || slices.ContainsFunc(s.inside, func(p point) bool { return p.Kind.Restarts() })
+}
+
+// measure keeps the course of a deployment that has ended.
+func (r *runner) measure(id string, s story.Story, w *watch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stalls = append(r.stalls, found...)
+	r.courses = append(r.courses, course{id: id, real: s.Real, events: w.times()})
 }
 
 // stalls are, for each point, the longest time between two events of a
-// deployment after the point was over and before the next began, less the time
-// that usually passes. A time into which the next point falls is that one's.
-func stalls(points []point, events []time.Time, withReal bool) []stall {
-	if len(events) < 2 {
+// deployment after the point was over, less the time that usually passes. A time
+// that begins before the next point is this one's until there is progress: the
+// next does not cut it, and has of its own what is left from its own end on.
+func stalls(points []point, c course) []stall {
+	if len(c.events) < 2 {
 		return nil
 	}
 	var gaps []time.Duration
-	for i := 1; i < len(events); i++ {
-		gaps = append(gaps, events[i].Sub(events[i-1]))
+	for i := 1; i < len(c.events); i++ {
+		gaps = append(gaps, c.events[i].Sub(c.events[i-1]))
 	}
 	usual := bench.Median(gaps)
 	var found []stall
 	for i, p := range points {
-		var next time.Time
-		if i+1 < len(points) {
-			next = points[i+1].Began
-		}
-		if d, hit := longest(p, next, events); hit {
-			found = append(found, stall{point: p.N, kind: p.Kind, real: withReal, time: max(d-usual, 0)})
+		if from, to, hit := longest(p, points[i+1:], c.events); hit {
+			s := stall{course: c.id, point: p, real: c.real, time: max(to.Sub(from)-usual, 0)}
+			for _, later := range points[i+1:] {
+				if later.Began.Before(to) && later.Over.After(from) {
+					s.inside = append(s.inside, within(later, to))
+				}
+			}
+			found = append(found, s)
 		}
 	}
 	return found
 }
 
-// longest time between two events, the later of which comes after the point was
-// over; hit is false when the point did not fall into the deployment.
-func longest(p point, next time.Time, events []time.Time) (d time.Duration, hit bool) {
+// within is a point of which no more counts than what was before an event.
+func within(p point, to time.Time) point {
+	if p.Over.After(to) {
+		p.Over = to
+	}
+	return p
+}
+
+// longest time without an event after a point was over, which begins before the
+// next point, or is the first after this one. hit is false when the point did
+// not fall into the deployment.
+func longest(p point, later []point, events []time.Time) (begins, ends time.Time, hit bool) {
 	if p.Began.After(events[len(events)-1]) || p.Over.Before(events[0]) {
-		return 0, false
+		return begins, ends, false
 	}
 	for i := 1; i < len(events); i++ {
 		from, to := events[i-1], events[i]
@@ -66,10 +103,42 @@ func longest(p point, next time.Time, events []time.Time) (d time.Duration, hit 
 		if !to.After(from) {
 			continue // before the point was over
 		}
-		if !next.IsZero() && to.After(next) {
+		if hit && len(later) > 0 && !from.Before(later[0].Began) {
 			break
 		}
-		d, hit = max(d, to.Sub(from)), true
+		if !hit || to.Sub(from) > ends.Sub(begins) {
+			begins, ends, hit = from, to, true
+		}
 	}
-	return d, hit
+	return begins, ends, hit
 }
+
+// figures are the longest stalls of the points that are chosen, one for each
+// point, by what counts of a stall.
+func figures(stalls []stall, count func(stall) time.Duration, chosen func(stall) bool) []time.Duration {
+	worst := map[int]time.Duration{}
+	for _, s := range stalls {
+		if chosen(s) {
+			worst[s.point.N] = max(worst[s.point.N], count(s))
+		}
+	}
+	times := make([]time.Duration, 0, len(worst))
+	for _, d := range worst {
+		times = append(times, d)
+	}
+	return times
+}
+
+// kindOf chooses the stalls of a kind.
+func kindOf(kind site.Kind, real bool) func(stall) bool {
+	return func(s stall) bool { return s.point.Kind == kind && s.real == real }
+}
+
+// judged are stalls of control work and the fake engine while Temporal serves.
+func judged(s stall) bool { return !s.real && !s.restarts() }
+
+// restarted are those in which Temporal was killed.
+func restarted(s stall) bool { return !s.real && s.restarts() }
+
+func whole(s stall) time.Duration { return s.time }
+func own(s stall) time.Duration   { return s.own() }

@@ -5,6 +5,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,6 +62,13 @@ func (w *watch) times() []time.Time {
 		times[i] = event.Time
 	}
 	return times
+}
+
+// all events so far.
+func (w *watch) all() []orchestrator.Event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.events)
 }
 
 // end says that nothing more is to be expected.

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/HatiCode/nestor/chaos/fault"
 	"github.com/HatiCode/nestor/chaos/part"
 	"github.com/HatiCode/nestor/cli/remote"
@@ -31,6 +33,7 @@ const (
 	PauseTemporal  Kind = "pause temporal"
 	HoldWriter     Kind = "hold store"        // another process has the store's write lock
 	KillWriter     Kind = "kill store writer" // and dies in its transaction
+	LoseLease      Kind = "lose lease"        // the store is held for longer than a lease lasts, and engines are slow
 	SilenceWorker  Kind = "silence worker"    // no byte passes between worker and Temporal
 	CutWorker      Kind = "cut off worker"    // its connections are reset, and new ones too
 	LoseAnswer     Kind = "lose answer"       // of the world, after the effect
@@ -45,14 +48,16 @@ func Kinds() []Kind {
 	return []Kind{
 		KillWorker, KillWorker, KillWorker, KillWorker, PauseWorker, PauseWorker,
 		KillEngine, PauseEngine, KillAPI, PauseAPI, KillTemporal, PauseTemporal,
-		HoldWriter, KillWriter, SilenceWorker, CutWorker, LoseAnswer, LoseAnswer, KillEverything,
+		HoldWriter, KillWriter, LoseLease, LoseLease, SilenceWorker, CutWorker, LoseAnswer, LoseAnswer, KillEverything,
 	}
 }
 
-// Longest disturbances. That of the store is longer than SQLite waits for a lock.
+// Longest disturbances. Those of the store and of a worker outlast a lease; a
+// writer of the store waits for as long as its caller does.
 const (
-	longestPause    = 4 * time.Second
+	longestPause    = 5 * time.Second
 	longestHold     = 7 * time.Second
+	shortestLoss    = leaseTTL + time.Second // a lease is lost within a TTL and a renewal
 	longestSilence  = 5 * time.Second
 	shortest        = 100 * time.Millisecond
 	recoverPatience = time.Minute
@@ -99,6 +104,8 @@ func (s *Site) Disturb(ctx context.Context, source *rand.Rand, kind Kind) (Distu
 		err = s.disturbEngine(ctx, &d, source, last(longestPause))
 	case HoldWriter, KillWriter:
 		err = s.disturbStore(ctx, &d, last(longestHold))
+	case LoseLease:
+		err = s.loseLease(ctx, &d, shortestLoss+time.Duration(share*float64(longestHold-shortestLoss)))
 	case SilenceWorker:
 		d.What = worker.Name + " silenced"
 		proxy.Silence(ctx, last(longestSilence))
@@ -212,4 +219,28 @@ func (s *Site) disturbStore(ctx context.Context, d *Disturbance, t time.Duration
 		return writer.Kill()
 	}
 	return writer.Release()
+}
+
+// loseLease holds the store for longer than a lease lasts while engines are at
+// work for as long: the world is slow, and a program of OpenTofu's, if there is
+// one, is paused.
+func (s *Site) loseLease(ctx context.Context, d *Disturbance, t time.Duration) error {
+	at, err := fault.Below(filepath.Join(s.Data(), "work"))
+	if err != nil {
+		return err
+	}
+	if err := s.World.Slow(ctx, t); err != nil {
+		return err
+	}
+	group, inner := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.disturbStore(inner, d, t) })
+	if len(at) > 0 {
+		group.Go(func() error {
+			if err := fault.Pause(inner, at[0].PID, t); !errors.Is(err, fault.ErrGone) {
+				return err
+			}
+			return nil
+		})
+	}
+	return group.Wait()
 }

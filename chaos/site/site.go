@@ -30,6 +30,7 @@ import (
 	"github.com/HatiCode/nestor/chaos/fault"
 	"github.com/HatiCode/nestor/chaos/part"
 	"github.com/HatiCode/nestor/cli/remote"
+	"github.com/HatiCode/nestor/internal/codec"
 	"github.com/HatiCode/nestor/internal/devserver"
 	"github.com/HatiCode/nestor/internal/records"
 	"github.com/HatiCode/nestor/orchestrator"
@@ -49,6 +50,10 @@ const (
 
 // latency of an effect of the world, half before it and half after it.
 const latency = 60 * time.Millisecond
+
+// leaseTTL is how long a worker may not reach the store before it stops its
+// engines: shorter than most of what holds the store, and longer than a step.
+const leaseTTL = 3 * time.Second
 
 // workers side by side: with two, one takes over from the other.
 const workers = 2
@@ -187,6 +192,7 @@ func (s *Site) startWorkers(ctx context.Context, temporalPort int) error {
 			"NESTOR_SLOTS=100", "NESTOR_TERRAFORM_SLOTS=2",
 			"NESTOR_FAKE_WORLD=" + s.World.Address(),
 			"NESTOR_ENGINE_GRACE=10s",
+			"NESTOR_LEASE_TTL=" + leaseTTL.String(),
 		}
 		for name, value := range s.Canaries {
 			variables = append(variables, name+"="+value)
@@ -208,6 +214,7 @@ func (s *Site) part(name, program string, env []string, args ...string) *Part {
 }
 
 // environ of Nestor's programs: ours without any setting of Nestor's, and theirs.
+// Payloads are not encrypted: a secret in one shall be found.
 func (s *Site) environ(more ...string) []string {
 	var env []string
 	for _, entry := range os.Environ() {
@@ -215,7 +222,8 @@ func (s *Site) environ(more ...string) []string {
 			env = append(env, entry)
 		}
 	}
-	env = append(env, "NESTOR_DATA="+s.Data(), "NESTOR_TEMPORAL_NAMESPACE="+devserver.Namespace, "NESTOR_BIN="+s.Bin)
+	env = append(env, "NESTOR_DATA="+s.Data(), "NESTOR_TEMPORAL_NAMESPACE="+devserver.Namespace, "NESTOR_BIN="+s.Bin,
+		codec.Variable+"=off")
 	return append(env, more...)
 }
 

@@ -54,6 +54,13 @@ func (r *Registry) tenure(ctx context.Context, head orchestrator.NodeHead) (*orc
 	return &fresh, nil
 }
 
+// leased says that a node has a lease, whoever wrote it.
+func (r *Registry) leased(ctx context.Context, s orchestrator.Scope, node string) (bool, error) {
+	var known orchestrator.Tenure
+	revision, err := r.readOrZero(ctx, leaseKey(s, node), "lease of "+node, &known)
+	return revision > 0, err
+}
+
 // tenureOf a run that was last heard of when it began.
 func tenureOf(run orchestrator.NodeRun) orchestrator.Tenure {
 	t := orchestrator.Tenure{

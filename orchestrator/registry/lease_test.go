@@ -100,6 +100,26 @@ func TestNoWriteOfAnOlderFence(t *testing.T) {
 	})
 }
 
+// TestNoLeaseIsLeft: the end of a step removes the lease of an attempt that died
+// before it, whatever that attempt was doing and however short this one is.
+func TestNoLeaseIsLeft(t *testing.T) {
+	t.Parallel()
+	for _, action := range []orchestrator.StepAction{orchestrator.StepApply, orchestrator.StepObserve} {
+		t.Run(string(action), func(t *testing.T) {
+			t.Parallel()
+			f := open(t)
+			id := f.accept("one").ID
+			f.must(f.Renew(t.Context(), f.begin(id, action))) // and dies
+			f.must(f.Commit(t.Context(), f.begin(id, orchestrator.StepApply), ready()))
+			left, err := f.Tenures(t.Context(), scope())
+			f.must(err)
+			if len(left) > 0 {
+				t.Errorf("the lease is left: %+v", left)
+			}
+		})
+	}
+}
+
 func TestProofOfDeath(t *testing.T) {
 	t.Parallel()
 	f := open(t)

@@ -39,7 +39,8 @@ type Attempt struct {
 	// Before is the attempt that was at work when this one began and is over by
 	// its Proof; nil where there was none.
 	Before *orchestrator.Tenure
-	// Held says that a lease was written for the attempt, which its end removes.
+	// Held says that a lease was written for the attempt, or left by one that died
+	// before it, which its end removes.
 	Held bool
 	// Claims that the head holds, or will hold once the step commits.
 	Claims    []orchestrator.Claim
@@ -109,6 +110,9 @@ func (r *Registry) begin(
 		a.Interrupted = before.Status == orchestrator.NodeRunning || before.Status == orchestrator.NodeUncertain
 		run.BeforeRef = before.GraphDigest
 		head = before
+	}
+	if a.Held, err = r.leased(ctx, scope, run.Node); err != nil {
+		return a, err
 	}
 	run.Fence = fenceRevision + 1
 	if err := r.continues(ctx, &run); err != nil {

@@ -85,6 +85,13 @@ func (c *Client) Drop(ctx context.Context) error {
 	return err
 }
 
+// Slow has every effect, and the answer to every effect that is under way, come
+// at the end of a time, as a cloud on a bad day does.
+func (c *Client) Slow(ctx context.Context, d time.Duration) error {
+	_, err := c.call(ctx, pathSlow, call{For: d})
+	return err
+}
+
 // Resources lists everything that exists.
 func (c *Client) Resources(ctx context.Context) ([]Resource, error) {
 	a, err := c.call(ctx, pathResources, call{})

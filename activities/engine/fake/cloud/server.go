@@ -25,6 +25,8 @@ type call struct {
 	To string `json:"to,omitempty"`
 	// After is the last entry of the ledger that is known.
 	After int `json:"after,omitempty"`
+	// For is how long effects are to be late.
+	For time.Duration `json:"for,omitempty"`
 }
 
 // answer of every call.
@@ -44,6 +46,7 @@ type Server struct {
 
 	mu   sync.Mutex
 	drop int
+	slow time.Time // until when effects and their answers are late
 }
 
 // NewServer serves a world. An effect comes half of the latency after it was
@@ -61,6 +64,7 @@ const (
 	pathDestroy   = "/destroy"
 	pathMove      = "/move"
 	pathDrop      = "/drop"
+	pathSlow      = "/slow"
 	pathResources = "/resources"
 	pathLedger    = "/ledger"
 )
@@ -117,6 +121,10 @@ func (s *Server) do(path string, c call) (a answer, effect bool, err error) {
 		s.mu.Lock()
 		s.drop++
 		s.mu.Unlock()
+	case pathSlow:
+		s.mu.Lock()
+		s.slow = time.Now().Add(c.For)
+		s.mu.Unlock()
 	case pathResources:
 		a.Resources = s.world.Resources()
 	case pathLedger:
@@ -127,9 +135,15 @@ func (s *Server) do(path string, c call) (a answer, effect bool, err error) {
 	return a, effect, err
 }
 
-// wait takes half of the latency. A call whose sender died takes its effect all
-// the same: it has left the sender.
-func (s *Server) wait() { <-time.After(s.latency / 2) }
+// wait takes half of the latency, or what is left of the time in which the world
+// is slow. A call whose sender died takes its effect all the same: it has left
+// the sender.
+func (s *Server) wait() {
+	s.mu.Lock()
+	slow := time.Until(s.slow)
+	s.mu.Unlock()
+	<-time.After(max(s.latency/2, slow))
+}
 
 // dropped says whether this answer is to be lost.
 func (s *Server) dropped() bool {
