@@ -28,6 +28,8 @@ type stall struct {
 	time time.Duration
 	// inside are later points that began meanwhile.
 	inside []point
+	// uncut is the longest of all such times of the point.
+	uncut time.Duration
 }
 
 // own is the stall without the time in which later disturbances lasted: a store
@@ -52,7 +54,7 @@ func (r *runner) measure(id string, s story.Story, w *watch) {
 	r.courses = append(r.courses, course{id: id, real: s.Real, events: w.times()})
 }
 
-// stalls are, for each point, the longest time between two events of a
+// stalls are, for each point, the longest own time between two events of a
 // deployment after the point was over, less the time that usually passes. A time
 // that begins before the next point is this one's until there is progress: the
 // next does not cut it, and has of its own what is left from its own end on.
@@ -67,14 +69,23 @@ func stalls(points []point, c course) []stall {
 	usual := bench.Median(gaps)
 	var found []stall
 	for i, p := range points {
-		if from, to, hit := longest(p, points[i+1:], c.events); hit {
-			s := stall{course: c.id, point: p, real: c.real, time: max(to.Sub(from)-usual, 0)}
+		var worst stall
+		all := times(p, points[i+1:], c.events)
+		for n, g := range all {
+			s := stall{course: c.id, point: p, real: c.real, time: max(g.to.Sub(g.from)-usual, 0), uncut: worst.uncut}
 			for _, later := range points[i+1:] {
-				if later.Began.Before(to) && later.Over.After(from) {
-					s.inside = append(s.inside, within(later, to))
+				if later.Began.Before(g.to) && later.Over.After(g.from) {
+					s.inside = append(s.inside, within(later, g.to))
 				}
 			}
-			found = append(found, s)
+			s.uncut = max(s.uncut, s.time)
+			if n == 0 || s.own() > worst.own() {
+				worst = s
+			}
+			worst.uncut = s.uncut
+		}
+		if len(all) > 0 {
+			found = append(found, worst)
 		}
 	}
 	return found
@@ -88,29 +99,30 @@ func within(p point, to time.Time) point {
 	return p
 }
 
-// longest time without an event after a point was over, which begins before the
-// next point, or is the first after this one. hit is false when the point did
-// not fall into the deployment.
-func longest(p point, later []point, events []time.Time) (begins, ends time.Time, hit bool) {
+// gap is a time without an event.
+type gap struct{ from, to time.Time }
+
+// times without an event after a point was over: the first, and those that begin
+// before the next point. There are none when the point did not fall into the
+// deployment.
+func times(p point, later []point, events []time.Time) (found []gap) {
 	if p.Began.After(events[len(events)-1]) || p.Over.Before(events[0]) {
-		return begins, ends, false
+		return nil
 	}
 	for i := 1; i < len(events); i++ {
-		from, to := events[i-1], events[i]
-		if from.Before(p.Over) {
-			from = p.Over
+		g := gap{from: events[i-1], to: events[i]}
+		if g.from.Before(p.Over) {
+			g.from = p.Over
 		}
-		if !to.After(from) {
+		if !g.to.After(g.from) {
 			continue // before the point was over
 		}
-		if hit && len(later) > 0 && !from.Before(later[0].Began) {
+		if len(found) > 0 && len(later) > 0 && !g.from.Before(later[0].Began) {
 			break
 		}
-		if !hit || to.Sub(from) > ends.Sub(begins) {
-			begins, ends, hit = from, to, true
-		}
+		found = append(found, g)
 	}
-	return begins, ends, hit
+	return found
 }
 
 // figures are the longest stalls of the points that are chosen, one for each
@@ -140,5 +152,5 @@ func judged(s stall) bool { return !s.real && !s.restarts() }
 // restarted are those in which Temporal was killed.
 func restarted(s stall) bool { return !s.real && s.restarts() }
 
-func whole(s stall) time.Duration { return s.time }
+func whole(s stall) time.Duration { return s.uncut }
 func own(s stall) time.Duration   { return s.own() }

@@ -67,6 +67,12 @@ func TestStalls(t *testing.T) {
 			at(0.8, 0.9, 1, 5, 5.1),
 			[]time.Duration{1900 * time.Millisecond, 900 * time.Millisecond},
 		},
+		"hidden": {
+			"a long hold does not hide a shorter time that nothing explains",
+			[]point{p(1, 1), p(4, 8)},
+			at(0.8, 0.9, 1, 3.5, 8.1, 8.2, 8.3),
+			[]time.Duration{2400 * time.Millisecond, 0},
+		},
 		"elsewhere": {
 			"a point before or after the deployment is not its own",
 			[]point{p(0, 0), p(9, 9)},
