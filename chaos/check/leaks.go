@@ -126,26 +126,34 @@ func Histories(ctx context.Context, s *site.Site, c Canary, workflows ...string)
 			return f, fmt.Errorf("the workflow %s is not listed, so its history cannot be looked through", id)
 		}
 		for _, run := range runs.GetExecutions() {
-			events := s.Temporal.GetWorkflowHistory(ctx, id, run.GetExecution().GetRunId(), false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-			for events.HasNext() {
-				event, err := events.Next()
-				if err != nil {
-					return f, err
-				}
-				text, err := proto.Marshal(event)
-				if err != nil {
-					return f, err
-				}
-				if err := legible(fmt.Sprintf("event %d of the workflow %s", event.GetEventId(), id), text); err != nil {
-					return f, err
-				}
-				if c.In(text) {
-					f.leak("event %d (%s) of the workflow %s holds the secret", event.GetEventId(), event.GetEventType(), id)
-				}
+			if err := f.history(ctx, s, c, id, run.GetExecution().GetRunId()); err != nil {
+				return f, err
 			}
 		}
 	}
 	return f, nil
+}
+
+// history looks for the canary in that of one run.
+func (f *Findings) history(ctx context.Context, s *site.Site, c Canary, id, run string) error {
+	events := s.Temporal.GetWorkflowHistory(ctx, id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return err
+		}
+		text, err := proto.Marshal(event)
+		if err != nil {
+			return err
+		}
+		if err := legible(fmt.Sprintf("event %d of the workflow %s", event.GetEventId(), id), text); err != nil {
+			return err
+		}
+		if c.In(text) {
+			f.leak("event %d (%s) of the workflow %s holds the secret", event.GetEventId(), event.GetEventType(), id)
+		}
+	}
+	return nil
 }
 
 // Text looks for the canary in what somebody was told.

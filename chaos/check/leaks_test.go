@@ -41,6 +41,7 @@ func TestPlanted(t *testing.T) {
 		"encrypted": {"nobody can say", true, "password=" + token, 0, true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			temporal, err := temporalclient.Dial(t.Context(), temporalclient.Options{
 				Address: server.Address, Namespace: devserver.Namespace, Codec: codec.New(keys, test.encrypt),
 			})

@@ -142,8 +142,8 @@ func figures(stalls []stall, count func(stall) time.Duration, chosen func(stall)
 }
 
 // kindOf chooses the stalls of a kind.
-func kindOf(kind site.Kind, real bool) func(stall) bool {
-	return func(s stall) bool { return s.point.Kind == kind && s.real == real }
+func kindOf(kind site.Kind, mixed bool) func(stall) bool {
+	return func(s stall) bool { return s.point.Kind == kind && s.real == mixed }
 }
 
 // judged are stalls of control work and the fake engine while Temporal serves.

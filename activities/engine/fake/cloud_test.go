@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/activities/engine/enginetest"
@@ -157,5 +158,26 @@ func TestLostAnswer(t *testing.T) {
 	}
 	if _, err := cloud.Dial("nowhere"); err == nil {
 		t.Error("an address without a host is taken")
+	}
+}
+
+func TestSlowWorld(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(cloud.NewServer(cloud.New(nil), 0))
+	t.Cleanup(server.Close)
+	world, err := cloud.Dial(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const slow = 50 * time.Millisecond
+	began := time.Now()
+	if err := world.Slow(t.Context(), slow); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := world.Create(t.Context(), cloud.Resource{Key: "a", Identity: "one"}, "r", "create a"); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < slow {
+		t.Errorf("an effect comes after %s while the world is slow for %s", took, slow)
 	}
 }
