@@ -136,8 +136,15 @@ func (s *Steps) preview(
 	return s.previewOf(ctx, req, head)
 }
 
-// previewOf asks the engine, and refuses a state that is not the head's.
+// previewOf asks the engine, and refuses a state that is not the head's, or one
+// that the last step has left in doubt: what was begun there, the step's own
+// workspace may know, but a plan's does not.
 func (s *Steps) previewOf(ctx context.Context, req engine.Request, head orchestrator.NodeHead) (engine.Preview, error) {
+	if last := head.Error; last != nil && last.Class == string(engine.Uncertain) && head.Intended != "" {
+		return engine.Preview{}, &engine.Error{
+			Class: engine.Uncertain, Engine: s.Engine.Name(), Resource: last.Resource, Message: last.Message,
+		}
+	}
 	p, err := s.Engine.Preview(ctx, req)
 	if err == nil {
 		_, err = s.compareState(head, p.State)

@@ -40,7 +40,9 @@ func NewCmdRollback(f *cli.Factory, runF func(context.Context, *Options) error) 
 		Long: `Go back to an earlier release.
 
 Without --to, that is the release that succeeded in the environment before the
-present one. It is deployed like any other, so that what it lacks is removed last.
+present one; after a deployment that failed or was canceled, the one that
+succeeded last. It is deployed like any other, so that what it lacks is removed
+last.
 The plan is shown first. It names the nodes where going back is not the same as
 not having gone: those that are forward-only, and those that are saved before
 they are changed (snapshot-first).`,
@@ -123,8 +125,14 @@ func isDigest(text string) bool {
 	return len(digits) >= fewest && len(digits) <= all && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// previous finds the release that succeeded before the present one.
+// previous finds the release to go back to: the one that succeeded last, where a
+// deployment after it has left the environment between two releases; otherwise
+// the one that succeeded before the present one.
 func previous(ctx context.Context, c *change.Change, scope orchestrator.Scope) (string, error) {
+	between, err := lastFailed(ctx, c, scope)
+	if err != nil {
+		return "", err
+	}
 	status := orchestrator.StatusSucceeded
 	params := client.ListDeploymentsParams{
 		Team: &scope.Team, Application: &scope.Application, Environment: &scope.Environment, Status: &status,
@@ -137,7 +145,9 @@ func previous(ctx context.Context, c *change.Change, scope orchestrator.Scope) (
 		}
 		for _, d := range list.Items {
 			switch {
-			case d.Kind == orchestrator.KindAdopt: // it brought no release
+			case d.Kind == orchestrator.KindAdopt || d.Status != status: // it brought no release
+			case !seen && between && d.Release != "":
+				return d.Release, nil
 			case !seen:
 				present, seen = d.Release, true
 			case d.Release != "" && d.Release != present:
@@ -149,5 +159,24 @@ func previous(ctx context.Context, c *change.Change, scope orchestrator.Scope) (
 				"there is no earlier release of %s/%s in %s to go back to", scope.Team, scope.Application, scope.Environment)
 		}
 		params.Cursor = &list.Next
+	}
+}
+
+// lastFailed says that the last deployment has neither succeeded nor been rolled
+// back as a whole.
+func lastFailed(ctx context.Context, c *change.Change, scope orchestrator.Scope) (bool, error) {
+	limit := 1
+	list, err := remote.Decode[client.DeploymentList](c.API.ListDeployments(ctx, &client.ListDeploymentsParams{
+		Team: &scope.Team, Application: &scope.Application, Environment: &scope.Environment, Limit: &limit,
+	}))
+	if err != nil || len(list.Items) == 0 {
+		return false, err
+	}
+	d := list.Items[0]
+	switch d.Status {
+	case orchestrator.StatusFailed, orchestrator.StatusCanceled:
+		return !d.StartedAt.IsZero() && d.Kind != orchestrator.KindAdopt, nil
+	default:
+		return false, nil
 	}
 }

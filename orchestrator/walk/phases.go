@@ -133,8 +133,11 @@ func (w *Walk) keptAsNew(id string, t *touch) bool {
 		return false // named already; enterRestore blocks it
 	}
 	if w.previous.nodes[id].Partial {
-		if !t.back() {
+		switch {
+		case !t.back():
 			w.leave(id, "it was never whole before this deployment: there is nothing to take it back to", "apply again, or destroy")
+		case t.exists:
+			w.leave(id, "it was not whole before this deployment, which has not changed it", "apply again, or destroy")
 		}
 		return true
 	}

@@ -188,6 +188,11 @@ func (m *model) keptAsNew() set {
 func (m *model) isBack() set {
 	lost := m.replaced &^ m.saved
 	back := m.previous & (m.restored&^lost | m.touched&^m.told) &^ m.harmed
+	for in := back; in != 0; in = in.rest() {
+		if i := in.first(); m.s.Nodes[i].Partial && m.exists.has(i) {
+			back.put(i, false) // it is as it was, which is not whole
+		}
+	}
 	made := m.touched &^ m.previous
 	gone := ^m.exists &^ (m.replaced &^ m.created) // what was there before is not there again
 	return back&^m.unseen |
