@@ -49,7 +49,7 @@ func Run(ctx context.Context, bin string) ([]bench.Measurement, error) {
 // read takes the figures out of what the harness prints: a name, at least two
 // spaces, and a number.
 func read(out []byte) ([]bench.Measurement, error) {
-	line := regexp.MustCompile(`^(seed|points|duplicates|lost|orphans|locks|leaks|p99 stall|p99 stall, Temporal killed) {2,}([0-9.]+)`)
+	line := regexp.MustCompile(`^(seed|points|duplicates|lost|orphans|locks|leaks|p99 stall|p99 with Temporal killed) {2,}([0-9.]+)`)
 	figures := map[string]float64{}
 	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
 		if parts := line.FindStringSubmatch(lines.Text()); parts != nil {
@@ -73,7 +73,7 @@ func read(out []byte) ([]bench.Measurement, error) {
 	if !told {
 		return nil, errors.New("the harness did not tell of its stall")
 	}
-	restart, told := figures["p99 stall, Temporal killed"]
+	restart, told := figures["p99 with Temporal killed"]
 	if !told {
 		return nil, errors.New("the harness did not tell of its stall after kills of Temporal")
 	}

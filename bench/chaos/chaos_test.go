@@ -28,7 +28,7 @@ func harness(t *testing.T, says string) (bin string) {
 func TestFigures(t *testing.T) {
 	t.Parallel()
 	found, err := chaos.Run(t.Context(), harness(t, `DISTURBANCE  POINTS
-p99 stall, Temporal killed  11.20 s
+p99 with Temporal killed  11.20 s, not judged: its start, and heartbeats that run out
 seed                  7
 points                41
 duplicates            0
@@ -36,7 +36,7 @@ lost                  0
 orphans               2
 locks                 0
 leaks                 0
-p99 stall             2.41 s
+p99 stall             2.41 s, but for Temporal killed
 orphan: it.n00001
 `))
 	if err != nil {
