@@ -89,7 +89,7 @@ func playTemporal(args []string) int {
 	httpPort, uiPort := flags.Int("http-port", 0, ""), flags.Int("ui-port", 0, "")
 	for _, name := range []string{
 		"ip", "port", "namespace", "db-filename", "sqlite-pragma", "log-level", "log-format",
-		"dynamic-config-value", "search-attribute",
+		"dynamic-config-value", "search-attribute", "ui-codec-endpoint",
 	} {
 		flags.String(name, "", "")
 	}

@@ -125,6 +125,9 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 		return engine.Preview{}, err
 	}
 	p := engine.Preview{Changes: s.changes, OutputsKept: n.kept(s), Token: s.token}
+	if s.state.Serial > 0 { // it was written before
+		p.State = engine.State{Lineage: s.state.Lineage, Serial: s.state.Serial}
+	}
 	if len(n.req.Unknown) > 0 {
 		p.Token = "" // never to be applied
 	}
