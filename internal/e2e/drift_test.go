@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"github.com/HatiCode/nestor/activities/engine/fake"
@@ -215,7 +216,10 @@ func (s *site) round(repair bool) orchestrator.Drift {
 	before, err := s.Registry.ListDrifts(s.t.Context(), s.scope("staging"))
 	s.must(err)
 	handle := s.Temporal.ScheduleClient().GetHandle(s.t.Context(), driftschedule.ID("staging"))
-	s.must(handle.Trigger(s.t.Context(), client.ScheduleTriggerOptions{}))
+	// The round before may be about to end.
+	s.must(handle.Trigger(s.t.Context(), client.ScheduleTriggerOptions{
+		Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_BUFFER_ONE,
+	}))
 	var id string
 	testplatform.Eventually(s.t, patience, "the round to check", func() error {
 		now, err := s.Registry.ListDrifts(s.t.Context(), s.scope("staging"))
