@@ -34,7 +34,9 @@ func Publish(ctx context.Context, s *site.Site) error {
 	if _, _, err := s.Catalog.Publish(ctx, site.Principal, realDefinition(), files); err != nil {
 		return err
 	}
-	for name, after := range map[string]string{site.Staging: "", site.Production: site.Staging} {
+	// In the order of the pipeline: an environment comes after one that is there.
+	after := ""
+	for _, name := range []string{site.Staging, site.Production} {
 		if _, err := s.Registry.PutEnvironment(ctx, site.Principal, orchestrator.Environment{
 			APIVersion: orchestrator.APIVersion, Kind: orchestrator.KindEnvironment,
 			Metadata: orchestrator.EnvironmentMetadata{Name: name},
@@ -44,6 +46,7 @@ func Publish(ctx context.Context, s *site.Site) error {
 		}, -1); err != nil {
 			return err
 		}
+		after = name
 	}
 	return nil
 }
