@@ -114,6 +114,8 @@ func (r *Registry) begin(
 	if a.Held, err = r.leased(ctx, scope, run.Node); err != nil {
 		return a, err
 	}
+	// An attempt that is being overtaken may renew its lease until this one has begun.
+	a.Held = a.Held || a.Interrupted || run.Attempt > 1
 	run.Fence = fenceRevision + 1
 	if err := r.continues(ctx, &run); err != nil {
 		return a, err
