@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/HatiCode/nestor/internal/launch"
 )
 
 const (
@@ -33,7 +35,7 @@ type Part struct {
 	env      []string
 	dir      string
 	log      string
-	launcher *launcher
+	launcher *launch.Launcher
 
 	mu       sync.Mutex
 	current  *exec.Cmd
@@ -68,7 +70,7 @@ func (p *Part) launch() (*exec.Cmd, error) {
 	if p.stopping {
 		return nil, log.Close()
 	}
-	if err := errors.Join(p.launcher.start(command), log.Close()); err != nil {
+	if err := errors.Join(p.launcher.Start(command), log.Close()); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.Name, err)
 	}
 	p.current = command

@@ -32,6 +32,7 @@ import (
 	"github.com/HatiCode/nestor/cli/remote"
 	"github.com/HatiCode/nestor/internal/codec"
 	"github.com/HatiCode/nestor/internal/devserver"
+	"github.com/HatiCode/nestor/internal/launch"
 	"github.com/HatiCode/nestor/internal/records"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
@@ -78,7 +79,7 @@ type Site struct {
 	Temporal client.Client
 	World    *cloud.Client
 
-	launcher *launcher
+	launcher *launch.Launcher
 	world    *exec.Cmd
 	temporal *Part
 	api      *Part
@@ -94,7 +95,7 @@ func (s *Site) Logs() string { return filepath.Join(s.Dir, "logs") }
 
 // Start starts everything and waits until it serves.
 func Start(ctx context.Context, o Options) (s *Site, err error) {
-	s = &Site{Options: o, launcher: newLauncher()}
+	s = &Site{Options: o, launcher: launch.New()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop())
@@ -137,7 +138,7 @@ func (s *Site) startWorld() error {
 	if err != nil {
 		return err
 	}
-	if err := s.launcher.start(command); err != nil {
+	if err := s.launcher.Start(command); err != nil {
 		return fmt.Errorf("start the world: %w", err)
 	}
 	s.world = command
@@ -286,7 +287,7 @@ func (s *Site) Stop() error {
 	if s.Records != nil {
 		errs = append(errs, s.Close())
 	}
-	s.launcher.close()
+	s.launcher.Close()
 	return errors.Join(errs...)
 }
 

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/HatiCode/nestor/internal/devserver"
+	"github.com/HatiCode/nestor/internal/launch"
 )
 
 // Delays between restarts of a child that dies again and again, and the time
@@ -35,7 +36,7 @@ type platform struct {
 	options  Options
 	data     *dataDir
 	ports    Ports
-	launcher *launcher
+	launcher *launch.Launcher
 	programs programs
 	services []*service
 	watches  sync.WaitGroup
@@ -62,7 +63,7 @@ type service struct {
 }
 
 func newPlatform(o Options, data *dataDir, found programs, ports Ports, out io.Writer) *platform {
-	p := &platform{options: o, data: data, ports: ports, programs: found, launcher: newLauncher(), out: out}
+	p := &platform{options: o, data: data, ports: ports, programs: found, launcher: launch.New(), out: out}
 	p.now, p.stopNow = context.WithCancel(context.Background())
 	return p
 }
@@ -87,7 +88,7 @@ func (p *platform) untilInterrupted(ctx context.Context) (context.Context, func(
 		close(over)
 		cancel()
 		p.stopNow()
-		p.launcher.close()
+		p.launcher.Close()
 	}
 }
 
@@ -159,7 +160,7 @@ func (p *platform) upOne(ctx context.Context, s *service) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	started, err := p.launcher.launch(s.spec)
+	started, err := startChild(p.launcher, s.spec)
 	if err != nil {
 		return err
 	}
@@ -242,7 +243,7 @@ func (p *platform) launchUnlessStopped(s *service) (*child, error) {
 	if s.stopped {
 		return nil, nil //nolint:nilnil // stopped is no error and has no child
 	}
-	again, err := p.launcher.launch(s.spec)
+	again, err := startChild(p.launcher, s.spec)
 	if err != nil {
 		return nil, err
 	}

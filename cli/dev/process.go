@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/HatiCode/nestor/internal/launch"
 )
 
 // maxLogBytes is the size beyond which a log is set aside when its program
@@ -40,8 +42,8 @@ type child struct {
 	err     error
 }
 
-// launch starts a child by way of the launcher, which never ends before us.
-func (l *launcher) launch(s spec) (*child, error) {
+// startChild starts a child by way of the launcher, which never ends before us.
+func startChild(l *launch.Launcher, s spec) (*child, error) {
 	log, from, err := openLog(s.log)
 	if err != nil {
 		return nil, err
@@ -51,7 +53,7 @@ func (l *launcher) launch(s spec) (*child, error) {
 	command.Env, command.Dir = s.env, s.dir
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = childAttributes()
-	if err := l.start(command); err != nil {
+	if err := l.Start(command); err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.name, err)
 	}
 	c := &child{spec: s, command: command, began: time.Now(), logFrom: from, ended: make(chan struct{})}
