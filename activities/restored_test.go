@@ -80,3 +80,26 @@ func TestWhatWasNotActedOn(t *testing.T) {
 		})
 	}
 }
+
+// TestARestorationThatIsCutOffEarly: a worker died before it had the engine act,
+// on a node that the deployment had only looked at. That makes it no other node.
+func TestARestorationThatIsCutOffEarly(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	before, first := f.graph(dialing), f.deployment("")
+	f.done(first, before, database, orchestrator.StepApply)
+	after := f.graph(func(app, db *composer.Node) {
+		dialing(app, db)
+		app.Inputs[0].Value = literal("elsewhere")
+	})
+	id := f.deployment("")
+	f.done(id, after, database, orchestrator.StepApply)
+	if _, err := f.Registry.Begin(t.Context(), "worker:tiny", scope(), orchestrator.NodeRun{
+		Deployment: id, Node: database, Action: orchestrator.StepRestore, Attempt: 1,
+	}, orchestrator.NodeHead{}); err != nil {
+		t.Fatal(err)
+	}
+	if res := f.done(id, before, database, orchestrator.StepRestore); res.Differs || res.Changed {
+		t.Errorf("nothing was changed by anybody: %+v", res)
+	}
+}

@@ -377,7 +377,7 @@ func (f *fixture) kill(ctx context.Context, deployment, graph string) {
 	head := orchestrator.NodeHead{Engine: "tiny", Address: scope().String() + "/" + database, GraphDigest: graph}
 	attempt, err := f.Registry.Begin(ctx, "worker:tiny", scope(), run, head)
 	f.must(err)
-	f.must(f.Registry.Intend(ctx, &attempt, registry.Intent{Created: true, Graph: graph}))
+	f.must(f.Registry.Intend(ctx, &attempt, registry.Intent{Created: true, Graph: graph, ChangeDigest: "made"}))
 }
 
 func TestKilledBetweenApplyAndCommit(t *testing.T) {

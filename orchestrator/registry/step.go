@@ -184,8 +184,26 @@ func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) err
 		return nil
 	}
 	run.Failures, run.Refilled = earlier.Failures, earlier.Refilled
-	run.Changed = earlier.Changed || earlier.Status == orchestrator.NodeRunning && run.Action != orchestrator.StepObserve
+	run.Changed = earlier.Changed || mayHaveChanged(earlier)
 	return nil
+}
+
+// mayHaveChanged says that a cut-off attempt may have changed its node. What an
+// engine applies is announced with the digest of its changes; before that
+// nothing was done.
+func mayHaveChanged(run orchestrator.NodeRun) bool {
+	if run.Status != orchestrator.NodeRunning {
+		return false
+	}
+	switch run.Action {
+	case orchestrator.StepApply, orchestrator.StepRestore:
+		return run.ChangeDigest != ""
+	case orchestrator.StepObserve, orchestrator.StepPrune, orchestrator.StepForget:
+		return false
+	case orchestrator.StepAdopt, orchestrator.StepRemove, orchestrator.StepDestroy:
+		return true
+	}
+	return true
 }
 
 // late says that an attempt comes when a later one, or another step of the node,

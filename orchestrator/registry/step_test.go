@@ -199,8 +199,12 @@ func TestARetryKnowsWhatItsStepDid(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	id := f.accept("one").ID
+	idle := f.begin(id, orchestrator.StepApply) // and killed before it had an engine act
 	first := f.begin(id, orchestrator.StepApply)
-	f.intend(&first, registry.Intent{Created: true}) // and killed
+	if idle.Run.Changed || first.Run.Changed {
+		t.Errorf("what was never asked for is taken for changed: %+v", first.Run)
+	}
+	f.intend(&first, registry.Intent{Created: true, ChangeDigest: "made"}) // and killed
 	second := f.begin(id, orchestrator.StepApply)
 	if !second.Run.Created || second.Run.BeforeRef != "" || !second.Run.Changed {
 		t.Errorf("the head of a killed attempt is taken for an older one: %+v", second.Run)
