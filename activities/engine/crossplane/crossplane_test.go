@@ -49,15 +49,22 @@ func begin(t *testing.T, name string) *fixture {
 	if f.namespace, err = f.open(f.dir); err != nil {
 		t.Fatal(err)
 	}
-	if f.engine, err = crossplane.New(crossplane.Config{DataDir: f.dir, Patience: impatience}); err != nil {
-		t.Fatal(err)
-	}
+	f.patience(t, testPatience)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("log:\n%s", f.log)
 		}
 	})
 	return f
+}
+
+// patience of the engine from now on.
+func (f *fixture) patience(t *testing.T, patience time.Duration) {
+	t.Helper()
+	var err error
+	if f.engine, err = crossplane.New(crossplane.Config{DataDir: f.dir, Patience: patience}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // request for a gadget, with some inputs changed; nil takes one away.
@@ -176,6 +183,7 @@ func TestFailingReconcile(t *testing.T) {
 	}
 	each(t, func(t *testing.T, f *fixture) {
 		t.Helper()
+		f.patience(t, impatience)
 		req := with(f.request(t, nil), "nowhere", path[f.name]...)
 		_, _, err := f.up(t.Context(), req)
 		wantError(t, err, engine.Rejected, "Gadget."+f.group(), "has been failing", "nowhere")
@@ -414,6 +422,7 @@ func TestStuckFinalizer(t *testing.T) {
 	f.mustUp(t, req)
 	name := f.only(t, f.namespace).GetName()
 	f.patch(t, f.namespace, name, `{"metadata":{"finalizers":["composite.apiextensions.crossplane.io","example.org/hold"]}}`)
+	f.patience(t, impatience)
 	err := f.engine.Destroy(t.Context(), req)
 	wantError(t, err, engine.Rejected, "Gadget", "does not go away", "example.org/hold")
 	seen, err := f.engine.Observe(t.Context(), req)
