@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
@@ -72,6 +73,10 @@ func supervise(text string) (int, error) {
 	}
 	if err := os.Unsetenv(Variable); err != nil {
 		return codeFailed, err
+	}
+	if text, known := spec.Known[strings.Join(os.Args[1:], " ")]; known {
+		_, err := io.WriteString(os.Stdout, text)
+		return 0, err
 	}
 	s := &supervisor{spec: spec, signals: signals}
 	return s.run()

@@ -59,6 +59,9 @@ type Spec struct {
 	// Insert is put behind the first argument, so that a library which builds
 	// the arguments can be made to pass one that it does not know.
 	Insert []string `json:"insert,omitempty"`
+	// Known is what the program is known to print, by its arguments with a space
+	// between each: it is printed, and the program is not run.
+	Known map[string]string `json:"known,omitempty"`
 	// Grace is how long the program may take to stop; 0 means DefaultGrace.
 	Grace time.Duration `json:"grace,omitempty"`
 	// Linger is how long the program may go on undisturbed after the worker

@@ -147,10 +147,13 @@ func TestOutputAndExit(t *testing.T) {
 	}
 }
 
-func TestInsert(t *testing.T) {
+func TestArguments(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	name, value, err := supervise.Spec{Program: "/bin/echo", Workspace: dir, Insert: []string{"-json"}}.Environ()
+	spec := supervise.Spec{
+		Program: "/bin/echo", Workspace: t.TempDir(),
+		Insert: []string{"-json"}, Known: map[string]string{"version -x": "one\n"},
+	}
+	name, value, err := spec.Environ()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,11 +161,23 @@ func TestInsert(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), self, "plan", "-x")
-	cmd.Env = append(os.Environ(), name+"="+value)
-	out, err := cmd.Output()
-	if err != nil || string(out) != "plan -json -x\n" {
-		t.Errorf("got %q, %v", out, err)
+	for reason, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"inserted":               {[]string{"plan", "-x"}, "plan -json -x\n"},
+		"answered":               {[]string{"version", "-x"}, "one\n"},
+		"only the very question": {[]string{"version"}, "version -json\n"},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.CommandContext(t.Context(), self, c.args...)
+			cmd.Env = append(os.Environ(), name+"="+value)
+			out, err := cmd.Output()
+			if err != nil || string(out) != c.want {
+				t.Errorf("got %q, %v", out, err)
+			}
+		})
 	}
 }
 

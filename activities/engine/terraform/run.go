@@ -26,12 +26,21 @@ import (
 // the price of another process a node.
 const machineReadable = "-json"
 
+// versionQuery is what terraform-exec asks first of a program in each workspace.
+// The supervisor answers it: the version is known since the program was found.
+const versionQuery = "version -json"
+
 // terraform returns terraform-exec bound to the workspace, its program running
 // under a supervisor.
 func (n *node) terraform(spec supervise.Spec, l *listener) (*tfexec.Terraform, error) {
 	spec.Program = n.program.Path
 	spec.Workspace = n.req.Workspace
 	spec.Grace = n.engine.grace()
+	version, err := json.Marshal(map[string]string{"terraform_version": n.program.Version})
+	if err != nil {
+		return nil, err
+	}
+	spec.Known = map[string]string{versionQuery: string(version)}
 	name, value, err := spec.Environ()
 	if err != nil {
 		return nil, err
@@ -63,7 +72,7 @@ func (n *node) runInit(ctx context.Context) error {
 	if err != nil {
 		return failed("prepare init", err)
 	}
-	// Init asks for the version anyway; asked here, it stays out of the log.
+	// Init asks for the version first; asked here, it stays out of the log.
 	if _, _, err := tf.Version(ctx, false); err != nil {
 		return n.result(ctx, phaseInit, err, l)
 	}
