@@ -176,7 +176,7 @@ func (n *node) salt(ctx context.Context, d deployment) (salt, error) {
 			}
 		}
 	}
-	s, err := newSalt(ctx, n.passphrase)
+	s, err := n.engine.vault.newSalt(ctx, n.passphrase)
 	if err != nil {
 		return "", failed("prepare the encryption of secrets", err)
 	}

@@ -45,10 +45,12 @@ type vault struct {
 
 	mu   sync.Mutex
 	keys map[[sha256.Size]byte]config.Crypter
+	// fresh are the salts of new stacks, by the passphrase's digest.
+	fresh map[[sha256.Size]byte]salt
 }
 
 func newVault(dir string) *vault {
-	return &vault{dir: dir, keys: map[[sha256.Size]byte]config.Crypter{}}
+	return &vault{dir: dir, keys: map[[sha256.Size]byte]config.Crypter{}, fresh: map[[sha256.Size]byte]salt{}}
 }
 
 // passphrase for a request. Only the worker's own backend gets one by itself:
@@ -114,7 +116,7 @@ func (v *vault) key(ctx context.Context, passphrase string, s salt) (config.Cryp
 	if len(parts) != 3 || parts[0] != "v1" {
 		return nil, errors.New("the record of its passphrase cannot be read")
 	}
-	id := sha256.Sum256([]byte(parts[1] + "\n" + passphrase))
+	id := keyID(passphrase, parts[1])
 	v.mu.Lock()
 	known := v.keys[id]
 	v.mu.Unlock()
@@ -134,17 +136,35 @@ func (v *vault) key(ctx context.Context, passphrase string, s salt) (config.Cryp
 	return known, nil
 }
 
-// newSalt makes a record for a passphrase.
-func newSalt(ctx context.Context, passphrase string) (salt, error) {
+// newSalt is the record of a passphrase for a new stack. All stacks that a worker
+// makes with one share it, until the worker ends: what a salt guards against,
+// tables of keys computed beforehand, it guards all of them against, and none
+// waits for a key of its own.
+func (v *vault) newSalt(ctx context.Context, passphrase string) (salt, error) {
+	id := sha256.Sum256([]byte(passphrase))
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if known := v.fresh[id]; known != "" {
+		return known, nil
+	}
 	raw := make([]byte, 8)
 	if _, err := rand.Read(raw); err != nil {
 		return "", err
 	}
-	check, err := config.NewSymmetricCrypterFromPassphrase(passphrase, raw).EncryptValue(ctx, saltCheck)
+	key := config.NewSymmetricCrypterFromPassphrase(passphrase, raw)
+	check, err := key.EncryptValue(ctx, saltCheck)
 	if err != nil {
 		return "", err
 	}
-	return salt("v1:" + base64.StdEncoding.EncodeToString(raw) + ":" + check), nil
+	text := base64.StdEncoding.EncodeToString(raw)
+	v.fresh[id] = salt("v1:" + text + ":" + check)
+	v.keys[keyID(passphrase, text)] = key
+	return v.fresh[id], nil
+}
+
+// keyID is what a derived key is kept under.
+func keyID(passphrase, salt string) [sha256.Size]byte {
+	return sha256.Sum256([]byte(salt + "\n" + passphrase))
 }
 
 // isSecret says whether a value is a secret, however its content is given.
