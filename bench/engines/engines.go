@@ -199,7 +199,9 @@ func perResource(ctx context.Context, p *live.Platform, c contestant, engine str
 	found := []bench.Measurement{
 		bench.Compare("time per resource / bare, "+engine, bench.Median(ours), bench.Median(bare), 0, note),
 		bench.AtMost("own time per resource, "+engine+", median", bench.Median(own), medianLimit, note),
-		bench.AtMost("own time per resource, "+engine+", p99", bench.Quantile(own, 0.99), p99Limit, note),
+		bench.AtMost("own time per resource, "+engine+", p99", bench.Quantile(own, 0.99), p99Limit,
+			fmt.Sprintf("%s; over the bare one's median %s, whose own p99 is %s",
+				note, bench.Median(bare).Round(time.Millisecond), bench.Quantile(bare, 0.99).Round(time.Millisecond))),
 	}
 	if c.same != nil {
 		found = append(found, bench.AtMost("of that beside the program's calls, "+engine+", median", bench.Median(beside), 0,

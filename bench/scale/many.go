@@ -25,6 +25,9 @@ const (
 	// finished deployments between the two looks at the memory: the first after
 	// so many, the second after four times as many.
 	finished = 100
+	// rolling is how many resources each of them has: one more and one less than
+	// the one before.
+	rolling = 20
 	// flatBudget is what memory may be after four times as many deployments. The
 	// caches of the store, of Temporal's client and of the runtime fill first.
 	flatBudget = 1.3
@@ -112,14 +115,14 @@ func latency(ctx context.Context, p *live.Platform, name string) (time.Duration,
 }
 
 // flat measures whether memory grows with the deployments that are over: always
-// new releases and graphs of a few applications.
+// new releases and graphs, of one size, of a few applications.
 func flat(ctx context.Context, p *live.Platform) ([]bench.Measurement, error) {
 	const kept = 10
 	deployed := 0
 	round := func(count int) (map[string]uint64, error) {
 		for end := deployed + count; deployed < end; deployed++ {
 			name := fmt.Sprintf("flat-%d", deployed%kept)
-			if err := p.Compose(ctx, live.Team, name, resources(3+deployed/kept)); err != nil {
+			if err := p.Compose(ctx, live.Team, name, resourcesFrom(deployed/kept, rolling)); err != nil {
 				return nil, err
 			}
 			if _, err := small(ctx, p, name, name); err != nil {

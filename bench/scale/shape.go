@@ -65,9 +65,12 @@ func need(spec *composer.CompositionSpec, first, second int) {
 func resource(i int) string { return fmt.Sprintf("n%04d", i) }
 
 // resources that need none.
-func resources(n int) composer.CompositionSpec {
+func resources(n int) composer.CompositionSpec { return resourcesFrom(0, n) }
+
+// resourcesFrom are n of them, numbered from first.
+func resourcesFrom(first, n int) composer.CompositionSpec {
 	var spec composer.CompositionSpec
-	for i := range n {
+	for i := first; i < first+n; i++ {
 		spec.Resources = append(spec.Resources, composer.Resource{Name: resource(i), CatalogRef: quick})
 	}
 	return spec

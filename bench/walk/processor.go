@@ -3,7 +3,6 @@
 package walk
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -17,40 +16,21 @@ const (
 	workerProgram = "nestor-worker"
 )
 
-// processor tells how much processor time a resource costs, in Temporal's server
-// and in Nestor's worker, beside what Temporal alone costs for the same graph.
-// Steps take no time; where the server is busy all the time, this is what bounds
-// how many a second there can be.
-func processor(ctx context.Context, p *live.Platform, bare *bareTemporal) ([]bench.Measurement, error) {
-	var found []bench.Measurement
-	for i, s := range []shape{chain(100), wide(300)} {
-		var alone, ours map[string]time.Duration
-		for round := range rounds {
-			used, err := spent(p, func() error {
-				_, err := bare.run(ctx, s, 0)
-				return err
-			})
-			if err != nil {
-				return nil, err
-			}
-			alone = least(alone, used)
-			used, err = spent(p, func() error {
-				_, err := deploy(ctx, p, fmt.Sprintf("processor-%d-%d", i, round), s, quick)
-				return err
-			})
-			if err != nil {
-				return nil, err
-			}
-			ours = least(ours, used)
-		}
-		each := time.Duration(s.nodes)
-		note := fmt.Sprintf("%s; the least of %d; the fake engine's files are in it", s.name, rounds)
-		found = append(found,
-			bench.Compare("processor time per resource / Temporal alone, server, "+s.name,
-				ours[serverProgram]/each, alone[serverProgram]/each, 0, s.name),
-			bench.AtMost("processor time per resource, worker, "+s.name, ours[workerProgram]/each, 0, note))
+// processor is the processor time that rounds of a walk have used, by program:
+// the least, since everything else on the machine only adds to it.
+type processor struct{ ours, alone map[string]time.Duration }
+
+// perResource is what a resource costs in Temporal's server, beside what Temporal
+// alone costs for the same graph in the same time, and in Nestor's worker. Both
+// walks wait for the same steps, so that the server's timers come due in both.
+func (used processor) perResource(s shape) []bench.Measurement {
+	each := time.Duration(s.nodes)
+	return []bench.Measurement{
+		bench.Compare("processor time per resource / Temporal alone, server, "+s.name,
+			used.ours[serverProgram]/each, used.alone[serverProgram]/each, 0, fmt.Sprintf("the least of %d", rounds)),
+		bench.AtMost("processor time per resource, worker, "+s.name, used.ours[workerProgram]/each, 0,
+			fmt.Sprintf("the least of %d; the fake engine's files are in it", rounds)),
 	}
-	return found, nil
 }
 
 // spent is the processor time that the platform's programs use for something.

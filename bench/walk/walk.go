@@ -73,12 +73,8 @@ func Run(ctx context.Context, bin string) (measurements []bench.Measurement, err
 	if err != nil {
 		return nil, err
 	}
-	used, err := processor(ctx, p, bare)
-	if err != nil {
-		return nil, err
-	}
 	counted, err := events(ctx, p)
-	return slices.Concat(measurements, own, used, counted), err
+	return slices.Concat(measurements, own, counted), err
 }
 
 // Prepare publishes definitions of the fake engine, each with the time that its
@@ -107,24 +103,33 @@ func Prepare(ctx context.Context, p *live.Platform, latencies map[string]time.Du
 // walked by Temporal alone.
 func makespan(ctx context.Context, p *live.Platform, bare *bareTemporal, application string, s shape) ([]bench.Measurement, error) {
 	var took, floor []time.Duration
+	var processor processor
 	for round := range rounds {
-		alone, err := bare.run(ctx, s, step)
+		used, err := spent(p, func() error {
+			alone, err := bare.run(ctx, s, step)
+			floor = append(floor, alone)
+			return err
+		})
 		if err != nil {
 			return nil, fmt.Errorf("bare Temporal: %w", err)
 		}
-		floor = append(floor, alone)
-		d, err := deploy(ctx, p, fmt.Sprintf("%s-%d", application, round), s, slow)
+		processor.alone = least(processor.alone, used)
+		used, err = spent(p, func() error {
+			d, err := deploy(ctx, p, fmt.Sprintf("%s-%d", application, round), s, slow)
+			took = append(took, d.FinishedAt.Sub(d.StartedAt))
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
-		took = append(took, d.FinishedAt.Sub(d.StartedAt))
+		processor.ours = least(processor.ours, used)
 	}
 	path, note := time.Duration(s.depth())*step, fmt.Sprintf("%d steps of %s one after the other", s.depth(), step)
-	return []bench.Measurement{
+	return append([]bench.Measurement{
 		bench.Compare("makespan / critical path, "+s.name, bench.Median(took), path, makespanBudget, note),
 		bench.Compare("Temporal alone / critical path, "+s.name, bench.Median(floor), path, 0, note+"; no Nestor code, the same server and options"),
 		bench.Compare("makespan / Temporal alone, "+s.name, bench.Median(took), bench.Median(floor), 0, "what Nestor adds"),
-	}, nil
+	}, processor.perResource(s)...), nil
 }
 
 func deploy(ctx context.Context, p *live.Platform, application string, s shape, definition string) (orchestrator.Deployment, error) {
