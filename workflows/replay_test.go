@@ -35,7 +35,7 @@ func histories(t *testing.T) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, kind := range []string{"application-", "deployment-", "plan-", "drift-"} {
+		for _, kind := range []string{"application-", "deployment-", "plan-", "drift-", "round-"} {
 			if !slices.ContainsFunc(files, func(file string) bool { return strings.HasPrefix(filepath.Base(file), kind) }) {
 				t.Fatalf("%s holds no history whose name begins with %q; a replay of it proves too little", release.Name(), kind)
 			}

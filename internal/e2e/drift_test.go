@@ -235,6 +235,18 @@ func (s *site) round(repair bool) orchestrator.Drift {
 	return s.report(id, repair)
 }
 
+// recordRound records the schedule's last round.
+func (s *site) recordRound() {
+	s.t.Helper()
+	schedule, err := s.Temporal.ScheduleClient().GetHandle(s.t.Context(), driftschedule.ID("staging")).Describe(s.t.Context())
+	s.must(err)
+	rounds := schedule.Info.RecentActions
+	if len(rounds) == 0 {
+		s.t.Fatal("the schedule has begun no round")
+	}
+	s.record("round-one-page", rounds[len(rounds)-1].StartWorkflowResult.WorkflowID)
+}
+
 func driftOnSchedule(s *site) {
 	s.settle()
 	s.policy(orchestrator.DriftReport, 0)
@@ -244,6 +256,7 @@ func driftOnSchedule(s *site) {
 	if d.Trigger != orchestrator.TriggerSchedule || d.Principal != "drift:staging" || d.Repaired != "" {
 		s.t.Errorf("a report by policy: %+v", d)
 	}
+	s.recordRound()
 	s.policy(orchestrator.DriftRepair, 0)
 	for n := range 3 {
 		d = s.round(true)
