@@ -66,10 +66,13 @@ func NewCmdForget(f *cli.Factory, runF func(context.Context, *Options) error) *c
 		Short: "State that what is recorded of a node holds no more",
 		Long: `State that what is recorded of a node holds no more.
 
-It is the way out for a node whose state was lost, or replaced by another one:
-Nestor takes neither for an absent resource. Put the state back from a backup if
-you can. If its resources are really gone, or what is there now is the truth,
-forget the node: the next apply takes what it finds, or makes it anew. Nothing
+It is the way out where nothing can be proven, since Nestor never takes unknown
+for absent. Where a node's state was lost, or replaced by another one: put the
+state back from a backup if you can. If its resources are really gone, or what
+is there now is the truth, forget the node. Where a creation was cut off: look
+whether the resource exists, remove it if it does, and forget the node.
+
+The next apply takes what the state holds, and makes the rest anew. Nothing
 is destroyed: snapshots that were taken of the node stay, and are named, to be
 destroyed by hand. Your word is recorded with your name.`,
 		Example: `  nestor forget web-app.database --env staging --reason "the account was closed"`,

@@ -88,7 +88,6 @@ func harness() enginetest.Harness {
 		},
 		Program:    pid(func(h supervise.Holder) int { return h.Engine }),
 		Supervisor: pid(func(h supervise.Holder) int { return h.PID }),
-		Settle:     func(workspace string) error { return os.Remove(filepath.Join(workspace, "journal.json")) },
 		Missing:    func(dir string) (engine.Engine, error) { return open(dir, filepath.Join(dir, "nowhere", "sh")) },
 	}
 }

@@ -20,9 +20,6 @@ type journal struct {
 	Inputs map[string]any `json:"inputs"`
 }
 
-// errCutOff says that a create died and nobody knows what it made.
-var errCutOff = errors.New("the creation was cut off")
-
 // settle reads the state and takes into it what the last script did, if the
 // worker died before it could. The caller holds the turn: the script is dead.
 func (n *node) settle(ctx context.Context) (state, error) {
@@ -80,12 +77,11 @@ func (n *node) record(ctx context.Context, s *state, j journal, r result, done b
 
 // find looks for what an interrupted create may have made, by its identity.
 func (n *node) find(ctx context.Context, j journal) (*resource, error) {
+	if j.ID == "" && n.req.Forgotten {
+		return nil, nil //nolint:nilnil // a person has looked, and says so
+	}
 	if j.ID == "" {
-		return nil, &engine.Error{
-			Class: engine.Uncertain, Engine: Name, Resource: resourceAddress, Err: errCutOff,
-			Message: "the creation was cut off, and the definition declares no identity by which the resource could be found; " +
-				"look whether it exists, remove it if it does, then remove " + n.file(journalFile),
-		}
+		return nil, engine.InDoubt(n.req, Name, []string{resourceAddress}, nil)
 	}
 	seen, err := n.run(ctx, read, j.ID, j.Inputs)
 	if err != nil {
@@ -106,7 +102,7 @@ func (n *node) forget() error {
 
 func (n *node) observe(ctx context.Context) (engine.Observation, error) {
 	s, err := n.settle(ctx)
-	if errors.Is(err, errCutOff) {
+	if engine.ClassOf(err) == engine.Uncertain {
 		return engine.Observation{Exists: true, Uncertain: []string{resourceAddress}, Serial: s.Serial, Lineage: s.Lineage}, nil
 	}
 	if err != nil || s.Resource == nil {

@@ -83,8 +83,8 @@ func (r *Registry) unlock(ctx context.Context, st Statement) (orchestrator.Tenur
 
 // Forget records a person's word that what is recorded of a node holds no more,
 // such as after its state was lost and its resources are gone: head, inputs,
-// outputs and claims are deleted, and the next apply takes what is there, or
-// makes it anew. Nothing is asked of an engine: snapshots that were taken of it
+// outputs and claims are deleted, what an interrupted create may have made is in
+// doubt no more, and the next apply takes what is there, or makes it anew. Nothing is asked of an engine: snapshots that were taken of it
 // stay, and are named by the head that is returned and by the event, since
 // nothing knows of them any more. A node at work is refused with
 // *orchestrator.Refusal.
@@ -99,6 +99,14 @@ func (r *Registry) Forget(ctx context.Context, st Statement) (orchestrator.NodeH
 		return head, fmt.Errorf("forget %s: %w", st.Node, err)
 	}
 	return head, nil
+}
+
+// Forgotten says that a person has forgotten the node, and no engine was asked to
+// act on it since. head is what is recorded of it now, a zero one for nothing.
+func (r *Registry) Forgotten(ctx context.Context, s orchestrator.Scope, node string, head orchestrator.NodeHead) (bool, error) {
+	var fence fenceRecord
+	_, err := r.readOrZero(ctx, fenceKey(s, node), "fence of "+node, &fence)
+	return fence.stands(head), err
 }
 
 func (r *Registry) forget(ctx context.Context, st Statement) (orchestrator.NodeHead, error) {
@@ -124,6 +132,7 @@ func (r *Registry) forget(ctx context.Context, st Statement) (orchestrator.NodeH
 		return head, err
 	}
 	b := r.batch(st.Principal)
+	fence.Forgotten = true
 	b.replace(fenceKey(st.Scope, st.Node), revision, fence)
 	if err := r.deleteHead(ctx, b, st.Scope, st.Node, head.Claims, head.Snapshots); err != nil {
 		return head, err

@@ -93,9 +93,9 @@ type Harness struct {
 	// Supervisor that of its supervisor. An engine without a program of its own
 	// has neither: its killed worker is the same case.
 	Program, Supervisor func(workspace string) (pid int, err error)
-	// Settle does what the engine's error asks of a person who found that a
-	// creation that was cut off had made nothing; with Program.
-	Settle func(workspace string) error
+	// Clear takes away what a creation that was cut off has made, as the person
+	// does who looks for it, where the world would not hold it twice.
+	Clear func(workspace string) error
 	// Identity declares, in a request that Prepare has seen, how to find the
 	// thing in the world: by the ID that its world, name or other inputs make.
 	// An engine that finds by name what it makes needs none.

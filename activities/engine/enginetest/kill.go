@@ -182,8 +182,10 @@ func (s *subject) wantUncertain(t *testing.T, req engine.Request) {
 	t.Helper()
 	for range 2 {
 		_, _, err := s.apply(t.Context(), req)
-		if e := wantClass(t, err, engine.Uncertain); e.Resource == "" {
-			t.Errorf("the error names no resource: %v", err)
+		e := wantClass(t, err, engine.Uncertain)
+		cure := "`nestor forget " + req.Node + " --env staging`"
+		if e.Resource == "" || !strings.Contains(e.Message, cure) || strings.Contains(e.Message, s.dir) {
+			t.Errorf("%v (of %q): want the resource, %s, and no file of the worker", err, e.Resource, cure)
 		}
 	}
 	seen, err := s.engine.Observe(t.Context(), req)
@@ -226,13 +228,15 @@ func testKilled(t *testing.T, h Harness, v victim) {
 	s.wantWhole(t, req)
 }
 
-// settle: a person has looked and found nothing, and the cure that the error
-// names is enough.
+// settle: a person has looked and cleared up, and their word is enough.
 func (s *subject) settle(t *testing.T, req engine.Request) {
 	t.Helper()
-	if err := s.h.Settle(req.Workspace); err != nil {
-		t.Fatal(err)
+	if s.h.Clear != nil {
+		if err := s.h.Clear(req.Workspace); err != nil {
+			t.Fatal(err)
+		}
 	}
+	req.Forgotten = true
 	if _, _, err := s.apply(t.Context(), req); err != nil {
 		t.Fatalf("apply after the look: %v", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -63,13 +62,8 @@ func forgetful() enginetest.Harness {
 		req.Implementation.Identity = map[string]string{"fake_resource." + req.Node: "${inputs.name}"}
 		return nil
 	}
-	h.Settle = func(workspace string) error {
-		begun, err := filepath.Glob(filepath.Join(world(filepath.Dir(workspace)), "locks", "*", "begun.json"))
-		if err != nil || len(begun) != 1 {
-			return fmt.Errorf("the creations that were cut off are %v, %w", begun, err)
-		}
-		// The person who looked is right: there is nothing.
-		return errors.Join(os.RemoveAll(filepath.Join(world(filepath.Dir(workspace)), "resources")), os.Remove(begun[0]))
+	h.Clear = func(workspace string) error {
+		return os.RemoveAll(filepath.Join(world(filepath.Dir(workspace)), "resources"))
 	}
 	return h
 }

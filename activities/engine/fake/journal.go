@@ -79,6 +79,12 @@ func (n *node) cutOff(s record) (*journal, error) {
 	if err != nil {
 		return nil, n.broken(err)
 	}
+	if j.ID == "" && n.req.Forgotten {
+		if err := n.settled(); err != nil {
+			return nil, n.broken(err)
+		}
+		return nil, nil //nolint:nilnil // a person has looked
+	}
 	return &j, nil
 }
 
@@ -103,10 +109,7 @@ func (n *node) recovered(ctx context.Context) (record, error) {
 		return s, err
 	}
 	if j.ID == "" {
-		return s, &engine.Error{
-			Class: engine.Uncertain, Engine: n.engine.name, Resource: n.address(),
-			Message: "the creation was cut off before it was recorded; look whether it exists, and if not remove " + n.journalFile(),
-		}
+		return s, engine.InDoubt(n.req, n.engine.name, []string{n.address()}, nil)
 	}
 	found, err := n.engine.outside.find(ctx, n.key, j.Identity)
 	if err != nil {

@@ -216,9 +216,6 @@ func harness() enginetest.Harness {
 			holder, err := supervise.ReadHolder(workspace)
 			return holder.PID, err
 		},
-		Settle: func(workspace string) error {
-			return os.WriteFile(settledFile(filepath.Dir(workspace), "alpha/shop/staging/web."+enginetest.Thing), nil, 0o600)
-		},
 		Identity: func(_ string, req *engine.Request) error {
 			req.Implementation.Identity = map[string]string{thing: "${inputs.world}/thing-${inputs.name}"}
 			return nil
@@ -398,9 +395,4 @@ func write(t *testing.T, path, text string) {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, os.ErrNotExist)
-}
-
-// settledFile is where a person answers what is in doubt of a node.
-func settledFile(dir, address string) string {
-	return filepath.Join(dir, "data", "pulumi", "settled", filepath.FromSlash(address))
 }

@@ -132,8 +132,8 @@ func (n *node) lockError(locks []lock) error {
 		holders = "somebody of whom the backend does not tell, since a time unknown"
 	}
 	e.Message = fmt.Sprintf("stack %s is locked by %s, and that holder is not provably dead; "+
-		"if nobody is at work there, remove the lock with \"pulumi cancel --yes --stack %s\" (in %s, with PULUMI_BACKEND_URL=%s) and try again",
-		n.stack.ref(), holders, n.stack.qualified(), n.path(programDir), redactURL(n.backend.url))
+		"if nobody is at work there, remove the lock with \"pulumi cancel --yes --stack %s\" (with PULUMI_BACKEND_URL=%s) and try again",
+		n.stack.ref(), holders, n.stack.qualified(), redactURL(n.backend.url))
 	return e
 }
 

@@ -6,23 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/internal/expand"
 )
-
-// settledFile is what a person makes who has looked for resources that are in
-// doubt: empty, or a line "<type>::<name> <import id>" for each that exists. It
-// is not in the workspace, since plans have another one.
-func (n *node) settledFile() string {
-	return filepath.Join(n.engine.config.DataDir, "pulumi", "settled", filepath.FromSlash(n.req.Address))
-}
 
 // identities are the import IDs that the definition's templates make of the
 // inputs. One whose input is not given or not known is left out.
@@ -59,32 +49,21 @@ type answer struct {
 	absent bool
 }
 
-// answers to what is in doubt: a person's, or by identity.
-func (n *node) answers(d deployment) (map[string]answer, error) {
+// answers to what is in doubt: by identity, or a person's, who has looked.
+func (n *node) answers(d deployment) map[string]answer {
 	out := map[string]answer{}
-	text, err := os.ReadFile(n.settledFile())
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, failed("read what was settled", err)
-	}
-	person := err == nil
-	said := map[string]string{}
-	for _, line := range lines(text) {
-		address, id, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
-		said[address] = strings.TrimSpace(id)
-	}
 	for _, op := range d.Pending {
+		if op.Type != creating {
+			continue
+		}
 		address := addressOf(op.Resource.URN)
-		switch id, identified := n.importID(op); {
-		case op.Type != creating:
-		case person && said[address] != "":
-			out[address] = answer{id: said[address]}
-		case person:
-			out[address] = answer{absent: true}
-		case identified:
+		if id, identified := n.importID(op); identified {
 			out[address] = answer{id: id}
+		} else if n.req.Forgotten {
+			out[address] = answer{absent: true}
 		}
 	}
-	return out, nil
+	return out
 }
 
 // importID of a creation that was cut off. The inputs of the run that was cut
@@ -121,8 +100,8 @@ func (n *node) cutOff() bool {
 
 // identified says whether everything in doubt can be looked up.
 func (n *node) identified(d deployment) bool {
-	found, err := n.answers(d)
-	return err == nil && !slices.ContainsFunc(d.uncertain(), func(a string) bool { _, ok := found[a]; return !ok })
+	found := n.answers(d)
+	return !slices.ContainsFunc(d.uncertain(), func(a string) bool { _, ok := found[a]; return !ok })
 }
 
 // known reads the state and settles what was cut off, as far as that can be
@@ -142,11 +121,7 @@ func (n *node) known(ctx context.Context) (deployment, []string, error) {
 	}
 	uncertain := d.uncertain()
 	if len(uncertain) == 0 {
-		if n.req.Plan {
-			return d, nil, nil
-		}
-		// What a person said was about something else.
-		return d, nil, n.dropSettled()
+		return d, nil, nil
 	}
 	if n.req.Plan {
 		if n.identified(d) {
@@ -159,15 +134,12 @@ func (n *node) known(ctx context.Context) (deployment, []string, error) {
 			return d, nil, n.lockError(locks)
 		}
 	}
-	found, err := n.answers(d)
-	if err != nil {
-		return d, nil, err
-	}
-	if !n.backend.tellsLocks() && !n.cutOff() && !n.said() {
+	found := n.answers(d)
+	if !n.backend.tellsLocks() && !n.cutOff() && !n.req.Forgotten {
 		return d, nil, &engine.Error{
 			Class: engine.Locked, Engine: Name, Resource: uncertain[0],
 			Message: fmt.Sprintf("the stack %s has operations that did not end, by another worker that is not provably dead. "+
-				"If nobody is at work on it, %s", n.stack.ref(), n.howToSettle(uncertain)),
+				"If nobody is at work on it, %s is in doubt. %s", n.stack.ref(), strings.Join(uncertain, ", "), engine.HowToSettle(n.req)),
 		}
 	}
 	if slices.ContainsFunc(uncertain, func(a string) bool { _, ok := found[a]; return !ok }) {
@@ -216,25 +188,12 @@ func (n *node) settle(ctx context.Context, d deployment, found map[string]answer
 			return err
 		}
 	}
-	return n.dropSettled()
+	return nil
 }
 
 // tellsLocks says that what is not locked is nobody's at work, and that this can
 // be seen: in a directory of files.
 func (b backend) tellsLocks() bool { return b.dir != "" }
-
-// said tells whether a person has settled what is in doubt.
-func (n *node) said() bool {
-	_, err := os.Stat(n.settledFile())
-	return err == nil
-}
-
-func (n *node) dropSettled() error {
-	if err := os.Remove(n.settledFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return failed("remove what was settled", err)
-	}
-	return nil
-}
 
 // resolve edits the raw checkpoint: each creation that was cut off goes, and a
 // resource with its ID comes in its place. It returns the URNs to look up.
@@ -295,18 +254,5 @@ func insert(resources []any, r map[string]any, urn string) []any {
 
 // uncertainError says what is in doubt and how to settle it.
 func (n *node) uncertainError(addresses []string) error {
-	return &engine.Error{
-		Class: engine.Uncertain, Engine: Name, Resource: addresses[0],
-		Message: "the creation was cut off before it was recorded, so nothing is created again: " + n.howToSettle(addresses),
-	}
-}
-
-// howToSettle is what a person has to do about resources that are in doubt.
-func (n *node) howToSettle(addresses []string) string {
-	path := n.settledFile()
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		n.say("make the directory of %s: %v", path, err)
-	}
-	return fmt.Sprintf("look whether it exists: %s. Then make the file %s: a line \"<type>::<name> <import id>\" for each that exists, "+
-		"empty if none does. Then try again", strings.Join(addresses, ", "), path)
+	return engine.InDoubt(n.req, Name, addresses, nil)
 }

@@ -197,27 +197,23 @@ func cutOff(t *testing.T, s *small) {
 	})
 }
 
-// TestPersonSettles: somebody who has looked says what is there.
-func TestPersonSettles(t *testing.T) {
+// TestForgotten: after a person's word a plan goes on, and it settles nothing.
+func TestForgotten(t *testing.T) {
 	t.Parallel()
 	s := newThing(t)
-	_, first := s.up(t, s.req)
+	s.up(t, s.req)
 	cutOff(t, s)
-	_, err := s.engine.Preview(t.Context(), s.req)
-	settled := settledFile(s.dir, s.req.Address)
-	wantError(t, err, engine.Uncertain, thing, settled)
-	id, _ := first.Outputs["id"].(string)
-	write(t, settled, thing+" "+id+"\n")
-	p, second := s.up(t, s.req)
-	if !p.Empty() {
-		t.Errorf("something is left to do: %+v", p.Changes)
+	req := s.req
+	req.Plan = true
+	_, err := s.engine.Preview(t.Context(), req)
+	wantError(t, err, engine.Uncertain, thing, "nestor forget "+req.Node)
+	req.Forgotten = true
+	p, err := s.engine.Preview(t.Context(), req)
+	if err != nil || p.Empty() {
+		t.Errorf("previewed %+v, %v; want the creation", p.Changes, err)
 	}
-	if diff := cmp.Diff(first.Outputs, second.Outputs); diff != "" || strings.Count(s.ledger(t), "create") != 1 {
-		t.Errorf("outputs (-first +second):\n%s\nledger:\n%s", diff, s.ledger(t))
-	}
-	if exists(settled) {
-		t.Error("the answer was not used up")
-	}
+	_, err = s.engine.Preview(t.Context(), s.req)
+	wantError(t, err, engine.Uncertain, thing)
 }
 
 // TestIdentityWithoutJournal: another workspace, or a lost one. The inputs of

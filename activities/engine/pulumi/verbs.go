@@ -316,7 +316,7 @@ func (n *node) remove(ctx context.Context) error {
 
 // tidy drops what the workspace holds of a stack that is gone.
 func (n *node) tidy() error {
-	if err := errors.Join(n.drop(journalFile, exitFile), n.dropSettled()); err != nil {
+	if err := n.drop(journalFile, exitFile); err != nil {
 		return failed("clear workspace", err)
 	}
 	return nil

@@ -3,6 +3,7 @@
 package terraform
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -40,6 +41,22 @@ func (e *Engine) backendBlock(req engine.Request) (block object, file string, er
 		}
 	}
 	return object{kind: config}, "", nil
+}
+
+// where names the backend as a person has to configure it elsewhere. What else
+// is set there may be a secret.
+func (n *node) where() string {
+	for kind, settings := range n.backend {
+		name := "backend " + kind
+		config, _ := settings.(object)
+		for _, key := range []string{"path", "bucket", "storage_account_name", "container_name", "key", "prefix"} {
+			if value, is := config[key].(string); is {
+				name += fmt.Sprintf(", %s %q", key, value)
+			}
+		}
+		return name
+	}
+	return "the backend"
 }
 
 // stateFile of the local backend: <path>/<address>.tfstate, or the path itself

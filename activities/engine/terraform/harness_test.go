@@ -201,7 +201,6 @@ func harness(name string) enginetest.Harness {
 			t.Helper()
 			return engine.Source{State: makeOutside(t, name, dir, req)}
 		},
-		Settle:  func(workspace string) error { return os.Remove(filepath.Join(workspace, "apply.json")) },
 		Missing: func(dir string) (engine.Engine, error) { return open(dir, filepath.Join(dir, "nowhere", name)) },
 		TooOld: func(dir string) (engine.Engine, error) {
 			old := filepath.Join(dir, name)

@@ -170,8 +170,8 @@ func (n *node) checkTakenOver(plan *tfjson.Plan) error {
 			return &engine.Error{
 				Class: engine.Rejected, Engine: Name, Resource: r.Address,
 				Message: fmt.Sprintf("its creation was cut off, and what is found as %q would have to be replaced to become what is asked for, "+
-					"so it may be somebody else's. If it is, run \"%s state rm %s\" in %s; if not, destroy this node. Then try again",
-					id, n.program.Command(), r.Address, n.req.Workspace),
+					"so it may be somebody else's. If it is, run \"%s state rm %s\" in a directory with %s; if not, destroy this node. Then try again",
+					id, n.program.Command(), r.Address, n.where()),
 			}
 		}
 	}

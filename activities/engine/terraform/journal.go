@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/HatiCode/nestor/activities/engine"
@@ -90,7 +89,8 @@ func (n *node) readJournalFile(name string) (*journal, error) {
 // exist. The caller holds the turn, so the program is dead.
 //
 // A resource is known when the state holds it other than before the apply. A
-// program that ended by itself has recorded everything.
+// program that ended by itself has recorded everything, and what a person has
+// forgotten is in doubt no more.
 func (n *node) settle(s state) ([]string, error) {
 	j, err := n.readJournal()
 	if err != nil || j == nil {
@@ -122,7 +122,7 @@ func (n *node) settle(s state) ([]string, error) {
 			uncertain = append(uncertain, address)
 		}
 	}
-	if len(uncertain) > 0 {
+	if len(uncertain) > 0 && !n.req.Forgotten {
 		return uncertain, n.dropEmptyState(*j)
 	}
 	// Nothing is in doubt, but the dead program may have left its lock, and the
@@ -139,7 +139,7 @@ func (n *node) settle(s state) ([]string, error) {
 
 // dropEmptyState removes the empty file that a first apply leaves when it was
 // killed before it wrote a state. The journal alone then keeps anything from
-// being created again, so that removing it is all that a person has to do.
+// being created again.
 func (n *node) dropEmptyState(j journal) error {
 	if j.Existed || n.stateFile == "" {
 		return nil
@@ -188,19 +188,7 @@ func (n *node) forget(names ...string) error {
 	return nil
 }
 
-// uncertainError says what is in doubt, what came of looking it up, and how to
-// settle it.
+// uncertainError says what is in doubt, and what came of looking it up.
 func (n *node) uncertainError(addresses []string) error {
-	looked := ""
-	if n.looked != nil {
-		looked = ". It was looked up and could not be seen: " + n.looked.Error()
-	}
-	return &engine.Error{
-		Class: engine.Uncertain, Engine: Name, Resource: addresses[0],
-		Message: fmt.Sprintf("the creation was cut off before it was recorded, so nothing is created again. "+
-			"Look whether it exists: %s. What does, import into the state (in %s) or remove; "+
-			"if it does not, remove %s. Then try again%s",
-			strings.Join(addresses, ", "), n.req.Workspace, n.path(journalFile), looked),
-		Err: n.looked,
-	}
+	return engine.InDoubt(n.req, Name, addresses, n.looked)
 }

@@ -73,12 +73,15 @@ func (n *node) lockError(l lockInfo) (engine.Class, string) {
 	}
 	if l.who == "" {
 		return engine.Locked, fmt.Sprintf("the state is locked (lock %s), and the backend does not say by whom and since when; "+
-			"if nobody is at work there, run \"%s force-unlock %s\" in %s and try again",
-			l.id, n.program.Command(), l.id, n.req.Workspace)
+			"if nobody is at work there, %s and try again", l.id, n.toUnlock(l))
 	}
 	return engine.Locked, fmt.Sprintf("the state is locked by %s since %s for %s (lock %s), and that holder is not provably dead; "+
-		"if nobody is at work there, run \"%s force-unlock %s\" in %s and try again",
-		l.who, l.created, l.operation, l.id, n.program.Command(), l.id, n.req.Workspace)
+		"if nobody is at work there, %s and try again", l.who, l.created, l.operation, l.id, n.toUnlock(l))
+}
+
+// toUnlock is what a person runs anywhere, who has access to the backend.
+func (n *node) toUnlock(l lockInfo) string {
+	return fmt.Sprintf("run \"%s force-unlock %s\" in a directory with %s", n.program.Command(), l.id, n.where())
 }
 
 // breakable says whether a lock is provably that of this workspace's own dead

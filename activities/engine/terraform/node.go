@@ -70,7 +70,7 @@ func (e *Engine) open(ctx context.Context, req engine.Request) (*node, error) {
 		}
 		return nil, failed("lock workspace", err)
 	}
-	if err := n.checkErroredState(); err != nil {
+	if err := n.saveErrored(ctx); err != nil {
 		n.close()
 		return nil, err
 	}
@@ -93,18 +93,50 @@ func (n *node) say(format string, args ...any) {
 
 func (n *node) path(name string) string { return filepath.Join(n.req.Workspace, name) }
 
-// checkErroredState stops when the program once could not write its state to
-// the backend and left it here: the backend's is then not the truth.
-func (n *node) checkErroredState() error {
-	_, err := os.Stat(n.path(erroredState))
+// saveErrored brings to the backend the state that the program once could not
+// write to it and left here: the backend's is not the truth until then. The
+// program itself refuses one that is older than the backend's, or another one.
+func (n *node) saveErrored(ctx context.Context) error {
+	path := n.path(erroredState)
+	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return failed("look for an unsaved state", err)
 	}
-	return unreadable("the last state could not be written to the backend and is in %s; "+
-		"push it from there with \"state push %s\", then remove the file", n.path(erroredState), erroredState)
+	if n.req.Forgotten {
+		return n.forget(erroredState)
+	}
+	if err = n.ready(ctx); err == nil {
+		err = n.runPush(ctx, path, false)
+	}
+	if ctx.Err() != nil {
+		return canceled(ctx)
+	}
+	if err != nil {
+		return unreadable("the last state could not be written to %s, and cannot now: %s. It is kept on worker %s and is written by the next try there; "+
+			"mend the backend and try again. If what the backend holds is the truth, %s", n.where(), said(err), host(), engine.HowToForget(n.req))
+	}
+	n.say("the state that could not be written by the last run is in %s now", n.where())
+	return n.forget(erroredState)
+}
+
+// said is what an error says, without its address.
+func said(err error) string {
+	if e := (*engine.Error)(nil); errors.As(err, &e) {
+		return e.Message
+	}
+	return err.Error()
+}
+
+// host names this worker's machine for a person.
+func host() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "this host"
+	}
+	return name
 }
 
 // ready makes the workspace fit to run the program in: root module, bundle,

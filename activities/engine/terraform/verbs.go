@@ -206,7 +206,7 @@ func (n *node) carryOut(ctx context.Context, plan string, before state) (state, 
 		err = failed("remove plan", dropErr)
 	}
 	if err == nil {
-		err = n.checkErroredState()
+		err = n.saveErrored(ctx)
 	}
 	if err != nil && ctx.Err() != nil {
 		return state{}, err // the next attempt settles what is left
