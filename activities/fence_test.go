@@ -290,7 +290,7 @@ func TestASecondOwnerIsRefused(t *testing.T) {
 	id := f.deployment("")
 	_, err := f.step(contract.StepInput{Deployment: id, Node: app, Action: orchestrator.StepApply, GraphDigest: graph})
 	failed := failure(t, err)
-	if failed.Type() != string(engine.Rejected) || !failed.NonRetryable() || !strings.Contains(failed.Message(), "node web.database of shop in staging") {
+	if failed.Type() != string(engine.Rejected) || !failed.NonRetryable() || !strings.Contains(failed.Message(), "small is owned by node web.database of shop in staging") {
 		t.Errorf("got %v", failed)
 	}
 	f.wantDid("nothing is made for a second owner", "observe", "preview")
@@ -311,7 +311,7 @@ func TestASecondOwnerIsRefusedAlsoWhereNothingChanges(t *testing.T) {
 	f.done(f.deployment(""), graph, database, orchestrator.StepApply)
 	_, err := f.step(contract.StepInput{Deployment: f.deployment(""), Node: app, Action: orchestrator.StepApply, GraphDigest: graph})
 	failed := failure(t, err)
-	if failed.Type() != string(engine.Rejected) || !failed.NonRetryable() || !strings.Contains(failed.Message(), "node web.database of shop in staging") {
+	if failed.Type() != string(engine.Rejected) || !failed.NonRetryable() || !strings.Contains(failed.Message(), "small is owned by node web.database of shop in staging") {
 		t.Errorf("got %v", failed)
 	}
 	if head := f.head(app); head.Status != orchestrator.NodeFailed || head.Error == nil || len(head.Claims) > 0 {
@@ -319,5 +319,23 @@ func TestASecondOwnerIsRefusedAlsoWhereNothingChanges(t *testing.T) {
 	}
 	if head := f.head(database); head.Status != orchestrator.NodeReady || len(head.Claims) != 1 {
 		t.Errorf("the head of the owner: %+v", head)
+	}
+}
+
+// TestAPlanRefusesASecondOwner: what another application owns is not shown as
+// something that will be created.
+func TestAPlanRefusesASecondOwner(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.steps.Engine = claiming{f.engine}
+	graph := f.graph(nil)
+	f.done(f.deployment(""), graph, database, orchestrator.StepApply)
+	other := scope()
+	other.Application = "other"
+	f.must(f.Registry.CreatePlan(t.Context(), ada, orchestrator.Plan{ID: planID, Scope: other, Status: orchestrator.PlanRunning}))
+	res, err := f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph})
+	f.must(err)
+	if !strings.Contains(res.Error, "small is owned by node web.database of shop in staging") {
+		t.Errorf("planned with %q; want it refused as the apply is", res.Error)
 	}
 }

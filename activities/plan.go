@@ -133,7 +133,11 @@ func (s *Steps) preview(
 	if err != nil {
 		return engine.Preview{}, err
 	}
-	return s.previewOf(ctx, req, head)
+	p, err := s.previewOf(ctx, req, head)
+	if err != nil || in.Remove {
+		return p, err
+	}
+	return p, s.unclaimed(ctx, scope, in.Node, req)
 }
 
 // previewOf asks the engine, and refuses a state that is not the head's, or one
@@ -175,6 +179,9 @@ func (s *Steps) previewRequest(
 	case err == nil:
 		req.Address, req.StateRef, req.Backend = head.Address, head.StateRef, s.backend(head.Backend)
 	case !errors.Is(err, store.ErrNotFound):
+		return req, head, err
+	}
+	if req.Forgotten, err = s.Registry.Forgotten(ctx, scope, in.Node, head); err != nil {
 		return req, head, err
 	}
 	if in.Remove {

@@ -79,6 +79,8 @@ type job struct {
 	mask        *mask
 	// stateRef of what this attempt has adopted, for a head that fails.
 	stateRef string
+	// owned names what the step's claims stand for, by their keys.
+	owned map[string]string
 }
 
 // RunStep performs one action on one node: it records the intent, finds out
@@ -208,7 +210,7 @@ func (s *Steps) act(ctx context.Context, j *job) (registry.Commit, contract.Step
 
 // fail records a step that did not succeed and turns its error into Temporal's.
 func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) error {
-	ne := j.mask.nodeError(err)
+	ne := j.mask.nodeError(j.named(err))
 	patient(j.in.Action, err, ne)
 	if ne.Class == contract.ErrorNotApproved {
 		return s.pause(ctx, j, c.ChangeDigest, *ne, err)

@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,9 +22,13 @@ type claimRecord struct {
 
 // ClaimedError refuses a node what another one owns.
 type ClaimedError struct {
+	Claim orchestrator.Claim
 	Owner orchestrator.Scope
 	Node  string
-	by    orchestrator.Scope
+	// What the claim stands for, in words. The records have its digest alone, so
+	// whoever made the claim adds it.
+	What string
+	by   orchestrator.Scope
 }
 
 // Error names the owner, but to another team no more of it than its team.
@@ -32,7 +37,7 @@ func (e *ClaimedError) Error() string {
 	if e.Owner.Team != e.by.Team {
 		owner = "a node of team " + e.Owner.Team
 	}
-	return "what its identity or its adoption names is owned by " + owner +
+	return cmp.Or(e.What, "what its identity or its adoption names") + " is owned by " + owner +
 		", and two nodes never own one thing; change the inputs that make the identity, or let the owner go of it first"
 }
 
@@ -51,12 +56,29 @@ func (r *Registry) claim(ctx context.Context, b *batch, a Attempt, wanted []orch
 		}
 		mine := claimRecord{Scope: a.Scope, Node: a.Run.Node}
 		if revision > 0 && owner != mine {
-			return nil, &ClaimedError{Owner: owner.Scope, Node: owner.Node, by: a.Scope}
+			return nil, &ClaimedError{Claim: c, Owner: owner.Scope, Node: owner.Node, by: a.Scope}
 		}
 		b.replace(claimKey(c), revision, mine)
 		all = append(all, c)
 	}
 	return all, nil
+}
+
+// Claimed looks whether a node of another application or environment owns what
+// a node is about to claim, and then fails with *ClaimedError. One of the same
+// deployment may let go of it before the node claims it.
+func (r *Registry) Claimed(ctx context.Context, s orchestrator.Scope, node string, claims []orchestrator.Claim) error {
+	for _, c := range claims {
+		var owner claimRecord
+		revision, err := r.readOrZero(ctx, claimKey(c), "claim of "+node, &owner)
+		if err != nil {
+			return err
+		}
+		if revision > 0 && owner.Scope != s {
+			return &ClaimedError{Claim: c, Owner: owner.Scope, Node: owner.Node, by: s}
+		}
+	}
+	return nil
 }
 
 // unclaim gives back what is not kept, if it is the node's: what another one
