@@ -56,13 +56,18 @@ func (s *Server) CancelDeployment(ctx context.Context, r gen.CancelDeploymentReq
 	if err != nil {
 		return nil, err
 	}
-	err = s.d.Temporal.Cancel(ctx, deployment.Team, deployment.Application, contract.CancelSignal{
-		Deployment: deployment.ID,
-		Phase:      r.Body.Phase,
-		Principal:  string(auth.From(ctx).Name),
-		Reason:     cmp.Or(r.Body.Reason, r.Body.Comment),
-	})
-	if err != nil {
+	asked := orchestrator.Cancellation{
+		Phase: r.Body.Phase, Principal: string(auth.From(ctx).Name), Reason: cmp.Or(r.Body.Reason, r.Body.Comment),
+	}
+	if err := s.d.Records.Cancel(ctx, deployment.ID, asked); err != nil {
+		return nil, err
+	}
+	if err := s.d.Temporal.Cancel(ctx, deployment.Team, deployment.Application, contract.CancelSignal{
+		Deployment: deployment.ID, Phase: asked.Phase, Principal: asked.Principal, Reason: asked.Reason,
+	}); err != nil {
+		return nil, err
+	}
+	if deployment, err = s.d.Records.GetDeployment(ctx, deployment.ID); err != nil {
 		return nil, err
 	}
 	return gen.CancelDeployment202JSONResponse(deployment), nil

@@ -30,6 +30,7 @@ type Records interface {
 	ListDeployments(ctx context.Context, f registry.DeploymentFilter) (registry.Page, error)
 	LatestDeployment(ctx context.Context, s orchestrator.Scope) (orchestrator.Deployment, error)
 	OpenDeployments(ctx context.Context, team, application, environment string) ([]orchestrator.Deployment, error)
+	Cancel(ctx context.Context, id string, c orchestrator.Cancellation) error
 	NodeStates(ctx context.Context, deployment string) ([]orchestrator.NodeRun, error)
 	Heads(ctx context.Context, s orchestrator.Scope) ([]orchestrator.NodeHead, error)
 	Tenures(ctx context.Context, s orchestrator.Scope) ([]orchestrator.Tenure, error)

@@ -336,6 +336,10 @@ func TestDecisions(t *testing.T) {
 	if diff := cmp.Diff(want, h.temporal.seen()); diff != "" {
 		t.Errorf("signals (-want +got):\n%s", diff)
 	}
+	recorded := decode[orchestrator.Deployment](h.get(alphaToken, shopPath).want(http.StatusOK))
+	if got := recorded.Canceled(false); got != "canceled by user:ada: wrong" {
+		t.Errorf("the record says %q; why it was canceled is for those who read it", got)
+	}
 	check(t, h.records.SetStatus(t.Context(), contract.StatusInput{Deployment: id, Status: orchestrator.StatusRunning, Principal: "w"}))
 	h.post(alphaToken, shopPath+"/approve", map[string]string{}).problem(http.StatusConflict, problem.TypeConflict)
 	h.post(alphaToken, shopPath+"/cancel", map[string]string{"phase": "later"}).problem(http.StatusBadRequest, problem.TypeBadRequest)

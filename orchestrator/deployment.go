@@ -99,8 +99,11 @@ type Deployment struct {
 	// Paused lists nodes that wait for a decision, by node, while the status is
 	// paused. What does not fit comes up when these are decided.
 	Paused    []PausedNode `json:"paused,omitempty"`
-	OnFailure OnFailure    `json:"onFailure"`
-	Status    Status       `json:"status"`
+	// Cancellations that were asked for, oldest first: the last word of each
+	// phase.
+	Cancellations []Cancellation `json:"cancellations,omitempty"`
+	OnFailure     OnFailure      `json:"onFailure"`
+	Status        Status         `json:"status"`
 	// Reason explains the status in a sentence where it needs one: why it
 	// waits, what failed first.
 	Reason     string    `json:"reason,omitempty"`

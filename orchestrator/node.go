@@ -208,6 +208,7 @@ const (
 	EventStatus    EventType = "deployment.status" // Data: {"status","reason"}
 	EventFinished  EventType = "deployment.finished"
 	EventApproval  EventType = "deployment.approval"
+	EventCancel    EventType = "deployment.cancel" // Data: {"phase","reason"}
 	EventNodeStart EventType = "node.started"
 	EventNodeDone  EventType = "node.finished" // Data: {"action","status","changed","counts","error"}
 	EventNodeRetry EventType = "node.retrying"

@@ -15,9 +15,6 @@ import (
 	"github.com/HatiCode/nestor/orchestrator/walk"
 )
 
-// phaseRollback is CancelSignal.Phase for a cancel of the rollback itself.
-const phaseRollback = "rollback"
-
 // receiveCancels follows the cancel signal.
 func (d *deployment) receiveCancels(ctx workflow.Context) {
 	signals := workflow.GetSignalChannel(ctx, contract.SignalCancel)
@@ -26,22 +23,22 @@ func (d *deployment) receiveCancels(ctx workflow.Context) {
 		if !signals.Receive(ctx, &s) {
 			return
 		}
-		d.cancel(s.Phase)
+		d.cancel(orchestrator.Cancellation{Principal: s.Principal, Phase: s.Phase, Reason: contract.Cut(s.Reason, maxReason)})
 	}
 }
 
 // cancel stops what runs forward; once the rollback runs, only a cancel that
 // names it stops that.
-func (d *deployment) cancel(phase string) {
+func (d *deployment) cancel(c orchestrator.Cancellation) {
 	if d.walk.Phase().Compensating() {
-		if phase == phaseRollback {
-			d.canceled = true
+		if c.Phase == orchestrator.PhaseRollback {
+			d.canceled, d.in.Canceled = true, c.String()
 			d.cancelCompensation()
 		}
 		return
 	}
 	if d.forward.Err() == nil {
-		d.canceled = true
+		d.canceled, d.in.Canceled = true, c.String()
 		d.cancelForward()
 	}
 }
@@ -95,6 +92,9 @@ func (d *deployment) details() string {
 	fmt.Fprintf(&b, "\n%d nodes, %d changed\n", d.walk.Size(), d.walk.Changed())
 	if d.reason != "" {
 		fmt.Fprintf(&b, "\n%s\n", d.reason)
+	}
+	if d.in.Canceled != "" {
+		fmt.Fprintf(&b, "\n%s\n", d.in.Canceled)
 	}
 	failures := d.walk.Failures()
 	for _, f := range failures[:min(len(failures), maxListed)] {

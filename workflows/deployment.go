@@ -102,7 +102,7 @@ func (d *deployment) setup(ctx workflow.Context) error {
 	canceled := ctx.Done() // by the Temporal Web UI's button
 	workflow.Go(d.root, func(ctx workflow.Context) {
 		canceled.Receive(ctx, nil)
-		d.cancel("")
+		d.cancel(orchestrator.Cancellation{Principal: "somebody in Temporal"})
 	})
 	workflow.Go(d.root, d.receiveCancels)
 	workflow.Go(d.root, d.receiveDecisions)

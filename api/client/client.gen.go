@@ -838,6 +838,9 @@ type CreateReleaseJSONBody struct {
 	Claims      []Claim `json:"claims"`
 	Commit      string  `json:"commit,omitempty"`
 
+	// Environment The one that is asked about: where the release can go to none, only what is wrong there is told. The release itself is the same.
+	Environment string `json:"environment,omitempty"`
+
 	// Repository URL or name of the repository, without credentials.
 	Repository string `json:"repository,omitempty"`
 

@@ -28,11 +28,8 @@ type Options struct {
 	Yes        bool
 }
 
-// The phases a deployment can be canceled in.
-const (
-	phaseApply    = "apply"
-	phaseRollback = "rollback"
-)
+// phaseApply is whatever goes forward.
+const phaseApply = "apply"
 
 // NewCmdCancel returns the command; runF replaces its work in tests.
 func NewCmdCancel(f *cli.Factory, runF func(context.Context, *Options) error) *cobra.Command {
@@ -91,7 +88,7 @@ func runCancel(ctx context.Context, opts *Options) error {
 	}
 	phase := phaseApply
 	if deployment.Status == orchestrator.StatusRollingBack {
-		phase = phaseRollback
+		phase = orchestrator.PhaseRollback
 		if err := confirm(ctx, opts, id); err != nil {
 			return err
 		}

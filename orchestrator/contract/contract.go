@@ -253,6 +253,8 @@ type DeploymentInput struct {
 	// Adopt is the one node of the graph that KindAdopt is about; no other is
 	// touched, and there is no previous graph.
 	Adopt string `json:"adopt,omitempty"`
+	// Canceled is who asked it to stop in a run before, and why.
+	Canceled string `json:"canceled,omitempty"`
 	// Resume is the walk's snapshot after continue-as-new, Run counts the runs
 	// before, and Steps what they have handed out.
 	Resume []byte `json:"resume,omitempty"`

@@ -184,16 +184,17 @@ func (r *Registry) SetStatus(ctx context.Context, in contract.StatusInput) error
 		if in.RunID != "" {
 			d.RunID = in.RunID
 		}
-		same := d.Status == in.Status && d.Reason == in.Reason && slices.Equal(d.Paused, in.Paused)
+		reason := because(*d, in.Status, in.Reason)
+		same := d.Status == in.Status && d.Reason == reason && slices.Equal(d.Paused, in.Paused)
 		if in.Status == "" || same {
 			return
 		}
 		if in.Status == orchestrator.StatusRunning && d.StartedAt.IsZero() {
 			d.StartedAt = r.now()
 		}
-		d.Status, d.Reason, d.Paused = in.Status, in.Reason, in.Paused
+		d.Status, d.Reason, d.Paused = in.Status, reason, in.Paused
 		b.event(orchestrator.Event{Deployment: d.ID, Type: orchestrator.EventStatus}, map[string]any{
-			"status": in.Status, "reason": in.Reason,
+			"status": in.Status, "reason": reason,
 		})
 	})
 }
@@ -295,7 +296,7 @@ func (r *Registry) Finish(ctx context.Context, in contract.FinishInput) error {
 		if err != nil {
 			return err
 		}
-		d.Reason, d.Paused = "", nil
+		d.Reason, d.Paused = because(d, d.Status, ""), nil
 		if err := r.settle(ctx, &state, d); err != nil {
 			return err
 		}
@@ -306,7 +307,7 @@ func (r *Registry) Finish(ctx context.Context, in contract.FinishInput) error {
 		b.index(d)
 		b.put(retentionKey(d.FinishedAt, d.ID), indexRecord{Deployment: d.ID})
 		b.event(orchestrator.Event{Deployment: d.ID, Type: orchestrator.EventFinished}, map[string]any{
-			"status": d.Status, "error": d.Error, "residue": d.Residue, "skipped": skipped,
+			"status": d.Status, "reason": d.Reason, "error": d.Error, "residue": d.Residue, "skipped": skipped,
 		})
 		return b.commit(ctx)
 	})
