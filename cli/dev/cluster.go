@@ -130,8 +130,10 @@ func (c *cluster) file(secret string) string { return filepath.Join(c.secrets, s
 // and those that follow, stage by stage.
 func (p *platform) clusterStages() (first []*service, then [][]*service) {
 	run := func(part localkube.Part) *service {
+		s := p.spec(part.Name, p.programs.paths[part.Program], part.Environ(p.options.Environ), part.Args...)
+		s.private = true
 		return &service{
-			spec:    p.spec(part.Name, p.programs.paths[part.Program], part.Environ(p.options.Environ), part.Args...),
+			spec:    s,
 			prepare: part.Prepare,
 			ready:   func(ctx context.Context, _ int) error { return part.Ready(ctx) },
 		}

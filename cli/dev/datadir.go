@@ -134,7 +134,22 @@ func (d *dataDir) claim() error {
 	if _, err := d.lock.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
 		return fmt.Errorf("lock the data directory: %w", err)
 	}
+	if err := d.hideTemporal(); err != nil {
+		return err
+	}
 	return d.removeEndpoints()
+}
+
+// hideTemporal takes from other users what an earlier release of this program
+// let them read. Temporal's database cannot be made in advance: one that exists
+// counts as set up.
+func (d *dataDir) hideTemporal() error {
+	for _, name := range []string{temporalFile, temporalFile + "-wal", temporalFile + "-shm"} {
+		if err := os.Chmod(d.file(name), 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("hide Temporal's database from other users: %w", err)
+		}
+	}
+	return nil
 }
 
 func pidIn(file *os.File) int {

@@ -135,7 +135,15 @@ func environ(entries ...string) func(*dev.Options) {
 
 func TestRunStartsServesAndStopsInReverse(t *testing.T) {
 	t.Parallel()
-	p := run(t, nil)
+	p := run(t, func(o *dev.Options) {
+		// What an earlier release has left for others to read.
+		if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(o.DataDir, "temporal.db-wal"), nil, 0o644); err != nil { //nolint:gosec // that is the point
+			t.Fatal(err)
+		}
+	})
 	endpoints := p.ready(t)
 
 	for _, url := range []string{endpoints.API + "/readyz", endpoints.TemporalUI + "/"} {
@@ -169,7 +177,9 @@ func TestRunStartsServesAndStopsInReverse(t *testing.T) {
 	if strings.Contains(p.output.String(), found.Token) {
 		t.Errorf("the token is in the output:\n%s", p.output)
 	}
-	for name, want := range map[string]os.FileMode{".": 0o700, "tokens.yaml": 0o600, "endpoints.json": 0o600} {
+	for name, want := range map[string]os.FileMode{
+		".": 0o700, "tokens.yaml": 0o600, "endpoints.json": 0o600, "temporal.db": 0o600, "temporal.db-wal": 0o600,
+	} {
 		info, err := os.Stat(filepath.Join(p.options.DataDir, name))
 		if err != nil {
 			t.Fatal(err)

@@ -119,13 +119,12 @@ func (p *platform) start(ctx context.Context) error {
 // the one before it serves.
 func (p *platform) stages(env []string) [][]*service {
 	probe := newProbe(p.ports)
-	first := []*service{{
-		spec: p.spec("temporal", p.programs.temporal, env, devserver.Args(devserver.Options{
-			File: p.data.file(temporalFile), Port: p.ports.Temporal, HTTPPort: p.ports.temporalHTTP, UIPort: p.ports.UI,
-			CodecEndpoint: fmt.Sprintf("http://127.0.0.1:%d%s", p.ports.API, codecPath),
-		})...),
-		ready: probe.temporal,
-	}}
+	temporal := p.spec("temporal", p.programs.temporal, env, devserver.Args(devserver.Options{
+		File: p.data.file(temporalFile), Port: p.ports.Temporal, HTTPPort: p.ports.temporalHTTP, UIPort: p.ports.UI,
+		CodecEndpoint: fmt.Sprintf("http://127.0.0.1:%d%s", p.ports.API, codecPath),
+	})...)
+	temporal.private = true
+	first := []*service{{spec: temporal, ready: probe.temporal}}
 	var between [][]*service
 	if p.cluster != nil {
 		var beside []*service

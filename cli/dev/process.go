@@ -28,6 +28,17 @@ type spec struct {
 	env  []string
 	dir  string
 	log  string // path of the log
+	// private keeps what the program writes from other users, where it does not
+	// do so itself.
+	private bool
+}
+
+// command that runs the program.
+func (s spec) command() *exec.Cmd {
+	if s.private {
+		return exec.Command("/bin/sh", append([]string{"-c", `umask 077 && exec "$0" "$@"`, s.path}, s.args...)...) //nolint:gosec,noctx // as below
+	}
+	return exec.Command(s.path, s.args...) //nolint:gosec,noctx // the program is one of ours; its end is asked for by a signal first
 }
 
 // child is one running process. Its output goes to its log alone, not through
@@ -48,8 +59,8 @@ func startChild(l *launch.Launcher, s spec) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()                          //nolint:errcheck // the child has its own handle; nothing was written here
-	command := exec.Command(s.path, s.args...) //nolint:gosec,noctx // the program is one of ours; its end is asked for by a signal first
+	defer log.Close() //nolint:errcheck // the child has its own handle; nothing was written here
+	command := s.command()
 	command.Env, command.Dir = s.env, s.dir
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = childAttributes()

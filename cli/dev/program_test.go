@@ -87,14 +87,18 @@ func serve(address string, handle http.HandlerFunc) *http.Server {
 func playTemporal(args []string) int {
 	flags := flag.NewFlagSet("temporal", flag.ContinueOnError)
 	httpPort, uiPort := flags.Int("http-port", 0, ""), flags.Int("ui-port", 0, "")
+	database := flags.String("db-filename", "", "")
 	for _, name := range []string{
-		"ip", "port", "namespace", "db-filename", "sqlite-pragma", "log-level", "log-format",
+		"ip", "port", "namespace", "sqlite-pragma", "log-level", "log-format",
 		"dynamic-config-value", "search-attribute", "ui-codec-endpoint",
 	} {
 		flags.String(name, "", "")
 	}
 	if err := flags.Parse(args[2:]); err != nil {
 		return 2
+	}
+	if err := os.WriteFile(*database, nil, 0o644); err != nil { //nolint:gosec // as the real one does
+		return complain(err, 1)
 	}
 	return play("temporal",
 		serve("127.0.0.1:"+strconv.Itoa(*uiPort), func(http.ResponseWriter, *http.Request) {}),
