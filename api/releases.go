@@ -17,7 +17,7 @@ import (
 func (s *Server) CreateRelease(ctx context.Context, r gen.CreateReleaseRequestObject) (gen.CreateReleaseResponseObject, error) {
 	release, created, err := s.d.Compiler.CreateRelease(ctx, auth.From(ctx).Name, compile.ReleaseRequest{
 		Team: r.Body.Team, Application: r.Body.Application,
-		Repository: r.Body.Repository, Commit: r.Body.Commit, Claims: r.Body.Claims,
+		Repository: r.Body.Repository, Commit: r.Body.Commit, Claims: r.Body.Claims, Environment: r.Body.Environment,
 	})
 	if err != nil {
 		return nil, err

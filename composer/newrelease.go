@@ -28,6 +28,9 @@ type ReleaseInput struct {
 	Compositions map[string]Composition
 	Catalog      *catalog.Snapshot
 	Environments []EnvironmentSettings
+	// Environment that is asked about: where the release can go to none, only
+	// what is wrong there is said. Empty: what is wrong in any.
+	Environment string
 }
 
 // NewRelease resolves an application and freezes it. The result depends on
@@ -243,7 +246,8 @@ func (b *releaseBuilder) bind(env EnvironmentSettings) (map[string]Binding, mani
 }
 
 // unbound is the error of a release that can go nowhere: what is wrong
-// everywhere is said once, the rest with the environment it is wrong in.
+// everywhere is said once, the rest with the environment it is wrong in. Where
+// one environment is asked about, the mistakes of others are no help.
 func (b *releaseBuilder) unbound(failed map[string]manifest.Problems) error {
 	count := map[manifest.Problem]int{}
 	for _, env := range sortedKeys(failed) {
@@ -252,7 +256,11 @@ func (b *releaseBuilder) unbound(failed map[string]manifest.Problems) error {
 		}
 	}
 	var all manifest.Problems
+	_, asked := failed[b.in.Environment]
 	for _, env := range sortedKeys(failed) {
+		if asked && env != b.in.Environment {
+			continue
+		}
 		for _, p := range failed[env] {
 			if count[p] < len(failed) {
 				p.Message = "in " + env + ": " + p.Message

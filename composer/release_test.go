@@ -77,6 +77,21 @@ func TestNewReleaseRefuses(t *testing.T) {
 	}
 }
 
+// TestAskedEnvironment: whoever asks about one environment hears of its mistakes
+// alone.
+func TestAskedEnvironment(t *testing.T) {
+	t.Parallel()
+	in := releaseInput(byName(mustParse(t, stack)), claim("web", "stack", "replicas=1"))
+	in.Environments[0].Provider = "azure"
+	in.Environments[1].AllowedProviders = nil
+	in.Environment = "production"
+	_, err := composer.NewRelease(in)
+	wantProblem(t, "what is wrong there", err, "in production", `wants provider "gcp"`)
+	if strings.Contains(err.Error(), "staging") {
+		t.Errorf("the mistakes of another environment are in the way: %v", err)
+	}
+}
+
 func TestUnbound(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

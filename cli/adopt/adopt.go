@@ -98,7 +98,7 @@ func runAdopt(ctx context.Context, opts *Options) error {
 	if environment == "" {
 		return cli.Errorf("give --env ENVIRONMENT", "it is not clear in which environment %s is", opts.Node)
 	}
-	release, err := c.Release(ctx, opts.Target.Application)
+	release, err := c.Release(ctx, &opts.Target)
 	if err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func runApply(ctx context.Context, opts *Options) error {
 			return err
 		}
 	}
-	release, err := c.Release(ctx, opts.Target.Application)
+	release, err := c.Release(ctx, &opts.Target)
 	if err != nil {
 		return err
 	}

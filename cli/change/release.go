@@ -21,9 +21,14 @@ import (
 )
 
 // Release freezes the application of the working directory, which must have
-// that name if one is given. It refuses an application file that is not what
-// the annotations and nestor.yaml say now.
-func (c *Change) Release(ctx context.Context, name string) (composer.Release, error) {
+// that name if the flags give one. It refuses an application file that is not
+// what the annotations and nestor.yaml say now.
+func (c *Change) Release(ctx context.Context, flags *target.Flags) (composer.Release, error) {
+	name := flags.Application
+	environment, err := flags.ResolveEnvironment(c.F)
+	if err != nil {
+		return composer.Release{}, err
+	}
 	p, err := project.Find(c.F.Dir)
 	if err != nil {
 		return composer.Release{}, err
@@ -62,7 +67,7 @@ func (c *Change) Release(ctx context.Context, name string) (composer.Release, er
 	}
 	return remote.Decode[composer.Release](c.API.CreateRelease(ctx, client.CreateReleaseJSONRequestBody{
 		Team: team, Application: app.Metadata.Name, Claims: app.Spec.Claims,
-		Repository: repository, Commit: commit,
+		Repository: repository, Commit: commit, Environment: environment,
 	}))
 }
 

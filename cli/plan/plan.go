@@ -94,7 +94,7 @@ func request(ctx context.Context, c *change.Change, opts *Options) (client.Creat
 			Kind: orchestrator.KindDestroy,
 		}, err
 	}
-	release, err := c.Release(ctx, opts.Target.Application)
+	release, err := c.Release(ctx, &opts.Target)
 	if err != nil {
 		return client.CreatePlanJSONRequestBody{}, err
 	}

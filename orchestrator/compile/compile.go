@@ -47,6 +47,8 @@ type ReleaseRequest struct {
 	Repository  string
 	Commit      string
 	Claims      []composer.Claim
+	// Environment that is asked about, for the error; see composer.ReleaseInput.
+	Environment string
 }
 
 // CreateRelease resolves the claims against the catalog, the team's
@@ -57,7 +59,7 @@ func (c *Compiler) CreateRelease(
 ) (release composer.Release, created bool, err error) {
 	in := composer.ReleaseInput{
 		Team: req.Team, Application: req.Application, Repository: req.Repository, Commit: req.Commit,
-		Claims: req.Claims,
+		Claims: req.Claims, Environment: req.Environment,
 	}
 	if in.Compositions, err = c.teamCompositions(ctx, req.Team); err != nil {
 		return release, false, err
