@@ -20,9 +20,11 @@ import (
 
 // Options of the command.
 type Options struct {
-	Factory *cli.Factory
-	Target  target.Flags
-	Destroy bool
+	Factory  *cli.Factory
+	Target   target.Flags
+	Destroy  bool
+	Rollback bool
+	To       string
 }
 
 // NewCmdPlan returns the command; runF replaces its work in tests.
@@ -42,9 +44,13 @@ when there is no plan. Apply exactly what was shown with nestor apply --plan ID.
 		Example: `  nestor plan
   nestor plan --env production
   nestor plan --env staging --destroy
+  nestor plan --env production --rollback
   nestor plan --env staging -o json | jq .summary`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.To != "" && !opts.Rollback {
+				return cli.Errorf("add --rollback", "--to names the release that --rollback goes back to")
+			}
 			if runF != nil {
 				return runF(cmd.Context(), opts)
 			}
@@ -54,6 +60,9 @@ when there is no plan. Apply exactly what was shown with nestor apply --plan ID.
 	opts.Target.AddEnvironment(cmd, "the first one that the release can go to")
 	opts.Target.AddApplication(cmd)
 	cmd.Flags().BoolVar(&opts.Destroy, "destroy", false, "show what nestor destroy would delete")
+	cmd.Flags().BoolVar(&opts.Rollback, "rollback", false, "show what nestor rollback would change")
+	cmd.Flags().StringVar(&opts.To, "to", "", "with --rollback: the release, as in nestor rollback")
+	cmd.MarkFlagsMutuallyExclusive("destroy", "rollback")
 	complete.Flag(cmd, "env", complete.Environments(f))
 	return cmd
 }
@@ -75,8 +84,11 @@ func runPlan(ctx context.Context, opts *Options) error {
 		err = format.Write(opts.Factory.IO.Out, plan)
 	} else if err = c.Show(plan); err == nil && render.HasChanges(plan) {
 		verb := "apply"
-		if opts.Destroy {
+		switch {
+		case opts.Destroy:
 			verb = "destroy"
+		case opts.Rollback:
+			verb = "rollback"
 		}
 		c.Say("\nTo do exactly this: nestor %s --env %s --plan %s", verb, plan.Environment, plan.ID)
 	}
@@ -93,6 +105,13 @@ func request(ctx context.Context, c *change.Change, opts *Options) (client.Creat
 			Team: scope.Team, Application: scope.Application, Environment: scope.Environment,
 			Kind: orchestrator.KindDestroy,
 		}, err
+	}
+	if opts.Rollback {
+		scope, err := opts.Target.Scope(ctx, opts.Factory)
+		if err != nil {
+			return client.CreatePlanJSONRequestBody{}, err
+		}
+		return c.Back(ctx, scope, opts.To)
 	}
 	release, err := c.Release(ctx, &opts.Target)
 	if err != nil {
