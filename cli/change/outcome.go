@@ -29,32 +29,35 @@ func (c *Change) conclude(id target.ID, outcome follow.Outcome) error {
 	if d.Status == orchestrator.StatusSucceeded {
 		_, canvas := c.talk()
 		c.Say("%s %s", canvas.Style.Green("✓"), success(d))
-		c.residue(d) // what nothing needs any more, and is still there
-		return nil
+		return c.residue(d, &render.Trouble{}) // what nothing needs any more, and is still there
 	}
-	style := c.F.IO.ErrStyle()
-	for _, failure := range outcome.Failures {
-		c.F.IO.Notef("%s %s\n", style.Red("✗"), text.Clean(failure.String()))
+	trouble := c.failures(outcome)
+	if err := c.residue(d, trouble); err != nil {
+		return err
 	}
-	c.residue(d)
-	return cli.Errorf(advice(id, d), "%s", failure(d))
+	return cli.Errorf(advice(id, d), "%s", failure(d, trouble))
+}
+
+// failures shows the errors of the steps that failed, each once, unless whoever
+// reads this has read them as they came.
+func (c *Change) failures(outcome follow.Outcome) *render.Trouble {
+	canvas := render.Err(c.F.IO)
+	trouble := &render.Trouble{}
+	shown := map[string]bool{}
+	for _, f := range outcome.Failures {
+		line := text.Clean(f.String())
+		if !outcome.Told && !shown[line] {
+			c.F.IO.Notef("%s", canvas.Hanging("✗ ", line, canvas.Style.Red))
+		}
+		shown[line] = true
+		trouble.Say(text.CleanLine(f.Text()))
+	}
+	return trouble
 }
 
 // residue lists what a deployment left behind, and what to do about it.
-func (c *Change) residue(d orchestrator.Deployment) {
-	if len(d.Residue) == 0 {
-		return
-	}
-	c.F.IO.Notef("%s\n", c.F.IO.ErrStyle().Bold("Left behind:"))
-	for _, r := range d.Residue {
-		where := text.CleanLine(r.Engine) + " " + text.CleanLine(r.Address)
-		if r.Resource != "" {
-			where += ", " + text.CleanLine(r.Resource)
-		}
-		c.F.IO.Notef("  %s  %s\n", text.CleanLine(r.Node), where)
-		c.F.IO.Notef("      why: %s\n", text.CleanLine(r.Reason))
-		c.F.IO.Notef("      do:  %s\n", text.CleanLine(r.Action))
-	}
+func (c *Change) residue(d orchestrator.Deployment, t *render.Trouble) error {
+	return render.Err(c.F.IO).Residue(c.F.IO.ErrOut, d.Residue, t)
 }
 
 func success(d orchestrator.Deployment) string {
@@ -80,11 +83,11 @@ func duration(d orchestrator.Deployment) time.Duration {
 	return d.FinishedAt.Sub(began)
 }
 
-func failure(d orchestrator.Deployment) string {
+func failure(d orchestrator.Deployment, trouble *render.Trouble) string {
 	name := fmt.Sprintf("deployment %d in %s", d.N, d.Environment)
 	why := ""
 	if reason := cmp.Or(d.Error, d.Reason); reason != "" {
-		why = ": " + strings.TrimSuffix(reason, ".")
+		why = ": " + strings.TrimSuffix(trouble.Brief(text.CleanLine(reason)), ".")
 	}
 	switch d.Status {
 	case orchestrator.StatusRolledBack:
@@ -93,6 +96,9 @@ func failure(d orchestrator.Deployment) string {
 		}
 		return name + " failed and was rolled back" + why
 	case orchestrator.StatusCanceled:
+		if d.Reason != "" { // who did, and why; what that did to the nodes was said
+			return name + " was " + d.Reason
+		}
 		return name + " was canceled" + why
 	case orchestrator.StatusFailed:
 		return name + " failed" + why

@@ -59,6 +59,8 @@ func (f *Follower) view() view {
 type Outcome struct {
 	Deployment orchestrator.Deployment
 	Failures   []Failure
+	// Told says that whoever reads ErrOut has read the failures in full.
+	Told bool
 }
 
 // Follow shows the deployment until it is over and returns how it ended. When
@@ -86,7 +88,13 @@ func (f *Follower) follow(ctx context.Context, id target.ID) (Outcome, error) {
 	}
 	// The record has what the events do not: the error and the residue.
 	deployment, err = remote.Decode[orchestrator.Deployment](f.API.GetDeployment(ctx, id.Team, id.Application, id.Environment, id.N))
-	return Outcome{Deployment: deployment, Failures: s.failures}, err
+	return Outcome{Deployment: deployment, Failures: s.failures, Told: f.told()}, err
+}
+
+// told says that lines tell the failures where ErrOut is read, too: a person
+// whose terminal shows ErrOut alone has not seen them.
+func (f *Follower) told() bool {
+	return f.Aside || !f.Streams.OutTerminal && !f.Streams.ErrTerminal
 }
 
 // happening is what the subscription tells the loop that draws.

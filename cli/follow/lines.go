@@ -56,9 +56,19 @@ func (l *lines) deployment(e orchestrator.Event, d details) string {
 		return because(render.Words(d.Status))
 	case orchestrator.EventApproval:
 		return decision(e, d)
+	case orchestrator.EventCancel:
+		return stated(asked(e, d), d.Reason)
 	default:
 		return string(e.Type)
 	}
+}
+
+// asked is somebody's wish that a deployment stops.
+func asked(e orchestrator.Event, d details) string {
+	if d.Phase == orchestrator.PhaseRollback {
+		return e.Principal + " cancels the rollback"
+	}
+	return e.Principal + " cancels it"
 }
 
 // decision is somebody's yes or no, and why it changed nothing, if it did not.
@@ -85,7 +95,12 @@ func (l *lines) node(n *node, e orchestrator.Event, d details) string {
 		return doing(d.Action)
 	case orchestrator.EventNodeDone:
 		parts := []string{d.Status}
-		if done := n.done(); done != "" {
+		if done := n.done(); n.action == orchestrator.StepPrune {
+			parts = []string{"its earlier snapshots are gone"} // what was changed, the step before has told
+			if n.err != nil {
+				parts[0] = "its earlier snapshots could not be destroyed"
+			}
+		} else if done != "" {
 			parts = append(parts, done)
 		} else if n.status == orchestrator.NodeReady && !d.Changed {
 			parts = append(parts, unchanged(d.Action))
@@ -149,6 +164,8 @@ func doing(a orchestrator.StepAction) string {
 		return "adopting"
 	case orchestrator.StepForget:
 		return "letting go"
+	case orchestrator.StepPrune:
+		return "destroying its earlier snapshots"
 	default:
 		return cmp.Or(string(a), "working")
 	}

@@ -31,7 +31,10 @@ type Failure struct {
 	Error  orchestrator.NodeError
 }
 
-func (f Failure) String() string { return f.Node + ": " + message(&f.Error) }
+func (f Failure) String() string { return f.Node + ": " + f.Text() }
+
+// Text is the error with the resource that it is about.
+func (f Failure) Text() string { return message(&f.Error) }
 
 type node struct {
 	id           string
@@ -56,6 +59,7 @@ type details struct {
 	Attempt   int32                   `json:"attempt"`
 	Status    string                  `json:"status"`
 	Reason    string                  `json:"reason"`
+	Phase     string                  `json:"phase"`
 	Snapshots []string                `json:"snapshots"`
 	Changed   bool                    `json:"changed"`
 	Counts    orchestrator.Counts     `json:"counts"`
@@ -148,6 +152,8 @@ func (s *state) apply(e orchestrator.Event) (details, error) {
 		if e.Type == orchestrator.EventFinished {
 			s.ended = e.Time
 		}
+	case orchestrator.EventCancel:
+		s.deployment.Reason = stated(asked(e, d), d.Reason)
 	default:
 	}
 	return d, nil

@@ -81,7 +81,7 @@ func (t *tree) draw(s *state, whole bool) error {
 	if whole {
 		height = max(height, longest)
 	}
-	p := picture{style: t.style, width: t.streams.Width(), height: height, now: t.last, frame: t.frame}
+	p := picture{style: t.style, width: t.streams.Width(), height: height, now: t.last, frame: t.frame, brief: whole && s.deployment.Status.Final()}
 	drawing := p.lines(s, t.message, !whole)
 	var b strings.Builder
 	if t.drawn == 0 {
@@ -104,6 +104,7 @@ type picture struct {
 	width, height int // a height of 0 is without end
 	now           time.Time
 	frame         int
+	brief         bool // what failed is told in full elsewhere
 }
 
 // lines draws the state. Each line fits into the width.
@@ -230,7 +231,7 @@ func (p picture) story(s *state, n *node) string {
 		parts = append(parts, "somebody wrote its state since the last step")
 	}
 	story := strings.Join(parts, ", ")
-	if n.err != nil {
+	if n.err != nil && !p.brief {
 		story += ": " + message(n.err)
 	}
 	return story

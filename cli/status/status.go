@@ -210,7 +210,9 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 			return err
 		}
 		d.Release = s.Release // an adoption leaves the one that was there
-		deployment(f, canvas, d)
+		if err := deployment(f, canvas, d); err != nil {
+			return err
+		}
 		if s.Queued > 0 {
 			f.IO.Printf("  %s queued; nestor history --env %s    shows them\n", render.Plural(s.Queued, "other deployment"), s.Environment)
 		}
@@ -296,7 +298,7 @@ func drift(f *cli.Factory, canvas render.Canvas, s Status) {
 }
 
 // deployment says what a deployment was and what came of it.
-func deployment(f *cli.Factory, canvas render.Canvas, d orchestrator.Deployment) {
+func deployment(f *cli.Factory, canvas render.Canvas, d orchestrator.Deployment) error {
 	when := render.When(f.IO, d.QueuedAt, f.Now())
 	release := ""
 	if d.Release != "" {
@@ -308,18 +310,23 @@ func deployment(f *cli.Factory, canvas render.Canvas, d orchestrator.Deployment)
 	}
 	f.IO.Printf("  %sdeployment %d (%s) by %s, %s\n", release, d.N, kind, text.CleanLine(d.Principal), when)
 	if d.Reason != "" && d.Status != orchestrator.StatusSucceeded {
-		f.IO.Printf("  %s\n", canvas.Style.Yellow(text.CleanLine(d.Reason)))
+		f.IO.Printf("%s", canvas.Hanging("  ", text.CleanLine(d.Reason), canvas.Style.Yellow))
 	}
+	trouble := &render.Trouble{}
 	if d.Error != "" && d.Error != d.Reason {
-		f.IO.Printf("  %s\n", canvas.Style.Red(text.CleanLine(d.Error)))
+		said := text.CleanLine(d.Error)
+		f.IO.Printf("%s", canvas.Hanging("  ", said, canvas.Style.Red))
+		_, message, _ := strings.Cut(said, ": ") // behind the step that failed
+		trouble.Say(message)
 	}
-	for _, r := range d.Residue {
-		f.IO.Printf("  left behind: %s %s: %s; %s\n", text.CleanLine(r.Node), text.CleanLine(r.Address), text.CleanLine(r.Reason), text.CleanLine(r.Action))
+	if err := canvas.Residue(f.IO.Out, d.Residue, trouble); err != nil {
+		return err
 	}
 	if d.Status == orchestrator.StatusAwaitingApproval || d.Status == orchestrator.StatusPaused {
 		f.IO.Printf("  nestor approve %d --env %s    shows what waits, and lets it run\n", d.N, d.Environment)
 		f.IO.Printf("  nestor reject %d --env %s     refuses it\n", d.N, d.Environment)
 	}
+	return nil
 }
 
 // silence is how long a holder may be quiet before that is worth a word.
