@@ -140,7 +140,7 @@ func TestRunStartsServesAndStopsInReverse(t *testing.T) {
 		if err := os.MkdirAll(o.DataDir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(o.DataDir, "temporal.db-wal"), nil, 0o644); err != nil { //nolint:gosec // that is the point
+		if err := os.WriteFile(filepath.Join(o.DataDir, "temporal.db-wal"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/HatiCode/nestor/internal/codec"
@@ -129,5 +130,26 @@ func TestEnabled(t *testing.T) {
 	}
 	if _, err := codec.Enabled(func(string) string { return "yes" }); err == nil {
 		t.Error("a word that is neither on nor off is taken")
+	}
+}
+
+// TestOverhead holds what ADR 30 says of the price of a payload in bytes. It does
+// not grow with the payload but for the length of its length.
+func TestOverhead(t *testing.T) {
+	t.Parallel()
+	const most = 120
+	k, _ := keys(t)
+	c := codec.New(k, true)
+	for _, size := range []int{1, 500, 200 << 10} {
+		in, err := converter.GetDefaultDataConverter().ToPayload(strings.Repeat("x", size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := encode(t, c, []*commonpb.Payload{in})[0]
+		if more := proto.Size(out) - proto.Size(in); more > most {
+			t.Errorf("a payload of %d bytes has %d bytes more when it is encrypted; ADR 30 says at most %d", proto.Size(in), more, most)
+		} else {
+			t.Logf("%d bytes: %d more", proto.Size(in), more)
+		}
 	}
 }
