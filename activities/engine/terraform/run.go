@@ -283,10 +283,14 @@ var (
 // named finds the name in the program's words about the generated root module.
 var named = regexp.MustCompile(`named "([^"]+)"|argument "([^"]+)"`)
 
+// provisioned is what a local-exec provisioner has come to. What its command said
+// matters, not the command, which may be long and is in the definition.
+var provisioned = regexp.MustCompile(`(?s)^Error running command '.*?': (exit status \d+)\. Output: \s*(\S.*?)\s*$`)
+
 // explain says in the definition's terms what the program says of the root
 // module, which nobody wrote.
 func (n *node) explain(d diagnostic) string {
-	said := strings.Trim(d.Summary+": "+d.Detail, ": ")
+	said := strings.Trim(d.Summary+": "+provisioned.ReplaceAllString(d.Detail, "$2 ($1)"), ": ")
 	if d.Range == nil {
 		return said
 	}

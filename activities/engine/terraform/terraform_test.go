@@ -230,6 +230,11 @@ func TestClasses(t *testing.T) {
 			module: plain, want: engine.Invalid, says: `does not take: "extra"`,
 			change: func(r *engine.Request) { r.Inputs = map[string]any{"extra": "x"} },
 		},
+		"provisioner": {
+			reason: "what its command said comes before a text that may be cut off",
+			module: "resource \"terraform_data\" \"one\" {\n provisioner \"local-exec\" {\n command = \"echo no room for it; exit 3\"\n }\n}\n",
+			want:   engine.Rejected, says: "provisioner error: no room for it (exit status 3)",
+		},
 		"missing argument": {
 			reason: "a variable without a value is named",
 			module: plain + `variable "needed" { type = string }`, want: engine.Invalid, says: `needs "needed"`,
