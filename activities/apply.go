@@ -188,7 +188,7 @@ func (s *Steps) prepare(ctx context.Context, j *job) (engine.Request, []registry
 	}
 	req.Workspace = s.workspace(j.deployment.Scope, j.in.Node, "nodes")
 	req.Dead = s.deadHolder(j.attempt.Before)
-	req.Forgotten = j.attempt.Forgotten
+	req.Settled = j.attempt.Settled
 	if head := j.attempt.Head; head != nil {
 		req.Address, req.StateRef, req.Backend = head.Address, head.StateRef, s.backend(head.Backend)
 	}

@@ -181,7 +181,7 @@ func (s *Steps) previewRequest(
 	case !errors.Is(err, store.ErrNotFound):
 		return req, head, err
 	}
-	if req.Forgotten, err = s.Registry.Forgotten(ctx, scope, in.Node, head); err != nil {
+	if req.Settled, err = s.Registry.Settled(ctx, scope, in.Node, head); err != nil {
 		return req, head, err
 	}
 	if in.Remove {

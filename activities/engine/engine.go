@@ -101,9 +101,9 @@ type Request struct {
 	// Plan asks Preview for information alone, beside whatever else is at work
 	// on the node: it may not settle what an earlier attempt left.
 	Plan bool
-	// Forgotten says that a person has looked for what was cut off before this
+	// Settled says that a person has looked for what was cut off before this
 	// request, and stated that nothing of it counts: what is in doubt is absent.
-	Forgotten bool
+	Settled bool
 	// Dead is the attempt before this one, where it was cut off and is provably
 	// dead: a lock that it left may be broken, and no other.
 	Dead *DeadHolder

@@ -77,7 +77,7 @@ func (n *node) record(ctx context.Context, s *state, j journal, r result, done b
 
 // find looks for what an interrupted create may have made, by its identity.
 func (n *node) find(ctx context.Context, j journal) (*resource, error) {
-	if j.ID == "" && n.req.Forgotten {
+	if j.ID == "" && n.req.Settled {
 		return nil, nil //nolint:nilnil // a person has looked, and says so
 	}
 	if j.ID == "" {

@@ -101,9 +101,9 @@ func (r *Registry) Forget(ctx context.Context, st Statement) (orchestrator.NodeH
 	return head, nil
 }
 
-// Forgotten says that a person has forgotten the node, and no engine was asked to
+// Settled says that a person has forgotten the node, and no engine was asked to
 // act on it since. head is what is recorded of it now, a zero one for nothing.
-func (r *Registry) Forgotten(ctx context.Context, s orchestrator.Scope, node string, head orchestrator.NodeHead) (bool, error) {
+func (r *Registry) Settled(ctx context.Context, s orchestrator.Scope, node string, head orchestrator.NodeHead) (bool, error) {
 	var fence fenceRecord
 	_, err := r.readOrZero(ctx, fenceKey(s, node), "fence of "+node, &fence)
 	return fence.stands(head), err
@@ -132,7 +132,7 @@ func (r *Registry) forget(ctx context.Context, st Statement) (orchestrator.NodeH
 		return head, err
 	}
 	b := r.batch(st.Principal)
-	fence.Forgotten = true
+	fence.Settled = true
 	b.replace(fenceKey(st.Scope, st.Node), revision, fence)
 	if err := r.deleteHead(ctx, b, st.Scope, st.Node, head.Claims, head.Snapshots); err != nil {
 		return head, err

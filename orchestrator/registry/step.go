@@ -19,15 +19,15 @@ var ErrFenced = errors.New("a later attempt owns this node")
 // fenceRecord is the fence of a node: its document's revision, which only grows.
 // It stays when the head goes.
 type fenceRecord struct {
-	// Forgotten says that a person has looked for what was cut off before, and
+	// Settled says that a person has looked for what was cut off before, and
 	// has stated that it counts no more. Overtaken by the first intent after it,
 	// which the head tells.
-	Forgotten bool `json:"forgotten,omitempty"`
+	Settled bool `json:"settled,omitempty"`
 }
 
 // stands says that no engine was asked to act on the node since the statement.
 func (f fenceRecord) stands(head orchestrator.NodeHead) bool {
-	return f.Forgotten && head.InputsRef == "" && head.Intended == ""
+	return f.Settled && head.InputsRef == "" && head.Intended == ""
 }
 
 // Attempt is a step that was allowed to begin: who may write, and what was
@@ -38,9 +38,9 @@ type Attempt struct {
 	// Head before the step, nil when there was none; HeadRevision 0 then.
 	Head         *orchestrator.NodeHead
 	HeadRevision int64
-	// Forgotten says that what was cut off before counts no more: a person has
+	// Settled says that what was cut off before counts no more: a person has
 	// stated it, and no engine was asked to act since.
-	Forgotten bool
+	Settled bool
 	// Interrupted says that an earlier attempt of any step on this node began
 	// and never ended, so that what it did is not known.
 	Interrupted bool
@@ -124,8 +124,8 @@ func (r *Registry) begin(
 		run.BeforeRef = before.GraphDigest
 		head = before
 	}
-	fence.Forgotten = fence.stands(before)
-	a.Forgotten = fence.Forgotten
+	fence.Settled = fence.stands(before)
+	a.Settled = fence.Settled
 	if a.Held, err = r.leased(ctx, scope, run.Node); err != nil {
 		return a, err
 	}

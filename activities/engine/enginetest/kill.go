@@ -236,7 +236,7 @@ func (s *subject) settle(t *testing.T, req engine.Request) {
 			t.Fatal(err)
 		}
 	}
-	req.Forgotten = true
+	req.Settled = true
 	if _, _, err := s.apply(t.Context(), req); err != nil {
 		t.Fatalf("apply after the look: %v", err)
 	}

@@ -79,7 +79,7 @@ func (n *node) cutOff(s record) (*journal, error) {
 	if err != nil {
 		return nil, n.broken(err)
 	}
-	if j.ID == "" && n.req.Forgotten {
+	if j.ID == "" && n.req.Settled {
 		if err := n.settled(); err != nil {
 			return nil, n.broken(err)
 		}

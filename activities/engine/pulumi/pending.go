@@ -59,7 +59,7 @@ func (n *node) answers(d deployment) map[string]answer {
 		address := addressOf(op.Resource.URN)
 		if id, identified := n.importID(op); identified {
 			out[address] = answer{id: id}
-		} else if n.req.Forgotten {
+		} else if n.req.Settled {
 			out[address] = answer{absent: true}
 		}
 	}
@@ -135,7 +135,7 @@ func (n *node) known(ctx context.Context) (deployment, []string, error) {
 		}
 	}
 	found := n.answers(d)
-	if !n.backend.tellsLocks() && !n.cutOff() && !n.req.Forgotten {
+	if !n.backend.tellsLocks() && !n.cutOff() && !n.req.Settled {
 		return d, nil, &engine.Error{
 			Class: engine.Locked, Engine: Name, Resource: uncertain[0],
 			Message: fmt.Sprintf("the stack %s has operations that did not end, by another worker that is not provably dead. "+

@@ -197,8 +197,8 @@ func cutOff(t *testing.T, s *small) {
 	})
 }
 
-// TestForgotten: after a person's word a plan goes on, and it settles nothing.
-func TestForgotten(t *testing.T) {
+// TestAPersonsWord: after a person's word a plan goes on, and it settles nothing.
+func TestAPersonsWord(t *testing.T) {
 	t.Parallel()
 	s := newThing(t)
 	s.up(t, s.req)
@@ -207,7 +207,7 @@ func TestForgotten(t *testing.T) {
 	req.Plan = true
 	_, err := s.engine.Preview(t.Context(), req)
 	wantError(t, err, engine.Uncertain, thing, "nestor forget "+req.Node)
-	req.Forgotten = true
+	req.Settled = true
 	p, err := s.engine.Preview(t.Context(), req)
 	if err != nil || p.Empty() {
 		t.Errorf("previewed %+v, %v; want the creation", p.Changes, err)

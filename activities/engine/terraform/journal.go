@@ -122,7 +122,7 @@ func (n *node) settle(s state) ([]string, error) {
 			uncertain = append(uncertain, address)
 		}
 	}
-	if len(uncertain) > 0 && !n.req.Forgotten {
+	if len(uncertain) > 0 && !n.req.Settled {
 		return uncertain, n.dropEmptyState(*j)
 	}
 	// Nothing is in doubt, but the dead program may have left its lock, and the

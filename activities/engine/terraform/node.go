@@ -105,7 +105,7 @@ func (n *node) saveErrored(ctx context.Context) error {
 	if err != nil {
 		return failed("look for an unsaved state", err)
 	}
-	if n.req.Forgotten {
+	if n.req.Settled {
 		return n.forget(erroredState)
 	}
 	if err = n.ready(ctx); err == nil {

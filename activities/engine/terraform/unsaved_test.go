@@ -54,7 +54,7 @@ func TestUnsavedState(t *testing.T) {
 				if !ok || e.Class != engine.Unreadable || !strings.Contains(e.Message, "`nestor forget ") || strings.Contains(e.Message, s.req.Workspace) {
 					t.Fatalf("got %v; want class unreadable and the way out (%s)", err, test.reason)
 				}
-				s.req.Forgotten = true
+				s.req.Settled = true
 				if _, err := s.engine.Observe(t.Context(), s.req); err != nil || exists(unsaved) {
 					t.Errorf("after a person's word: %v; the file is there: %t", err, exists(unsaved))
 				}

@@ -9,19 +9,19 @@ import (
 	"github.com/HatiCode/nestor/orchestrator/registry"
 )
 
-// TestForgottenUntilTheNextIntent: a person's word is about what was cut off
+// TestSettledUntilTheNextIntent: a person's word is about what was cut off
 // before it. It reaches each attempt that comes before an engine acts, and none
 // after.
-func TestForgottenUntilTheNextIntent(t *testing.T) {
+func TestSettledUntilTheNextIntent(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	forgotten := func() bool {
+	settled := func() bool {
 		t.Helper()
 		head, err := f.Head(t.Context(), scope(), node)
 		if err != nil {
 			head = orchestrator.NodeHead{}
 		}
-		stands, err := f.Forgotten(t.Context(), scope(), node, head)
+		stands, err := f.Settled(t.Context(), scope(), node, head)
 		f.must(err)
 		return stands
 	}
@@ -30,21 +30,21 @@ func TestForgottenUntilTheNextIntent(t *testing.T) {
 	f.must(f.Intend(t.Context(), &a, registry.Intent{Graph: "sha256:new"}))
 	cutOff := &orchestrator.NodeError{Class: "uncertain", Message: "cut off"}
 	f.must(f.Commit(t.Context(), a, registry.Commit{Status: orchestrator.NodeFailed, Error: cutOff}))
-	if a.Forgotten || forgotten() {
+	if a.Settled || settled() {
 		t.Error("nobody has said anything yet")
 	}
 	_, err := f.Forget(t.Context(), statement())
 	f.must(err)
-	if !forgotten() {
+	if !settled() {
 		t.Error("a plan does not know of the statement")
 	}
 	for range 2 { // the first attempt dies before it acts
-		if a = f.begin(id, orchestrator.StepApply); !a.Forgotten || !forgotten() {
+		if a = f.begin(id, orchestrator.StepApply); !a.Settled || !settled() {
 			t.Error("an attempt does not know of the statement")
 		}
 	}
 	f.must(f.Intend(t.Context(), &a, registry.Intent{Graph: "sha256:new"}))
-	if a = f.begin(id, orchestrator.StepApply); a.Forgotten || forgotten() {
+	if a = f.begin(id, orchestrator.StepApply); a.Settled || settled() {
 		t.Error("the statement is taken for one about a later creation")
 	}
 }
