@@ -4,6 +4,7 @@ package apply_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -128,6 +129,45 @@ func TestOnATerminal(t *testing.T) {
 			clitest.Golden(t, "terminal-"+name+".golden", clitest.Screen(c.Out.String())+"\n--- errors\n"+clitest.Screen(c.Err.String()))
 		})
 	}
+}
+
+// An engine's error is read once, with its node, in lines that end at words; what
+// was left behind and the last line refer to it.
+func TestFailureOnATerminal(t *testing.T) {
+	t.Parallel()
+	said := "local-exec provisioner error: " + strings.Repeat("no room for lab-d in this zone, ", 8) + "(exit status 1)"
+	event := func(n int, rest string) string {
+		const head = `{"deployment":"alpha/shop/staging/3","sequence":%d,"time":"2026-01-02T15:04:%02dZ","principal":"w",%s}`
+		return fmt.Sprintf("id: %d\ndata: "+head+"\n\n", n, n, 5+n, rest)
+	}
+	failed := `"error":{"class":"rejected","retryable":false,"resource":"local_file.d","message":"` + said + `"}`
+	own := t.TempDir()
+	for name, content := range map[string]string{
+		"3/events.sse": event(1, `"type":"deployment.status","data":{"status":"running"}`) +
+			event(2, `"type":"node.started","node":"web-app.deployment","data":{"action":"apply","attempt":1}`) +
+			event(3, `"type":"node.finished","node":"web-app.deployment","data":{"action":"apply","status":"failed",`+failed+`}`) +
+			event(4, `"type":"deployment.finished","data":{"status":"failed"}`),
+		"3.json": `{"id":"alpha/shop/staging/3","n":3,"team":"alpha","application":"shop","environment":"staging","kind":"apply",
+			"basis":0,"requestId":"R1","principal":"user:ada","onFailure":"rollback","status":"failed","workflowId":"alpha/shop/staging/3",
+			"queuedAt":"2026-01-02T15:04:05Z","error":"apply of web-app.deployment: local_file.d: ` + said + `",
+			"residue":[{"node":"web-app.deployment","engine":"terraform","address":"alpha/shop/staging/web-app.deployment",
+				"reason":"destroying what this deployment created failed: local_file.d: ` + said + `",
+				"action":"mend the cause, then destroy or apply again"}]}`,
+	} {
+		path := filepath.Join(own, "GET/api/v1/deployments/alpha/shop/staging", name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := clitest.NewCommand(t, start(t, own), shop(t), true, "")
+	if code := root.Run(t.Context(), c.Factory, []string{"apply", "--yes"}); code != cli.CodeError {
+		t.Errorf("exit %d, want %d", code, cli.CodeError)
+	}
+	_, tree, _ := strings.Cut(clitest.Screen(c.Out.String()), "Plan: 1 to create, 1 to change.\n")
+	clitest.Golden(t, "terminal-failed.golden", tree+"\n--- errors\n"+clitest.Screen(c.Err.String()))
 }
 
 // Ctrl-C leaves the deployment alone, says how to come back, and exits 130.
