@@ -44,10 +44,14 @@ func decide(s *state) string {
 
 func (l *lines) deployment(e orchestrator.Event, d details) string {
 	because := func(s string) string {
-		if d.Reason == "" {
+		switch {
+		case d.Reason == "":
 			return s
+		case strings.HasPrefix(d.Reason, s+" "): // "canceled by …"
+			return d.Reason
+		default:
+			return s + ": " + d.Reason
 		}
-		return s + ": " + d.Reason
 	}
 	switch e.Type {
 	case orchestrator.EventQueued:
