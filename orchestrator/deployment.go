@@ -98,7 +98,7 @@ type Deployment struct {
 	Approvals []Approval `json:"approvals,omitempty"`
 	// Paused lists nodes that wait for a decision, by node, while the status is
 	// paused. What does not fit comes up when these are decided.
-	Paused    []PausedNode `json:"paused,omitempty"`
+	Paused []PausedNode `json:"paused,omitempty"`
 	// Cancellations that were asked for, oldest first: the last word of each
 	// phase.
 	Cancellations []Cancellation `json:"cancellations,omitempty"`

@@ -47,14 +47,14 @@ func (e *Engine) backendBlock(req engine.Request) (block object, file string, er
 // is set there may be a secret.
 func (n *node) where() string {
 	for kind, settings := range n.backend {
-		name := "backend " + kind
+		parts := []string{"backend " + kind}
 		config, _ := settings.(object)
 		for _, key := range []string{"path", "bucket", "storage_account_name", "container_name", "key", "prefix"} {
 			if value, is := config[key].(string); is {
-				name += fmt.Sprintf(", %s %q", key, value)
+				parts = append(parts, fmt.Sprintf("%s %q", key, value))
 			}
 		}
-		return name
+		return strings.Join(parts, ", ")
 	}
 	return "the backend"
 }
