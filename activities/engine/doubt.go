@@ -11,8 +11,11 @@ import (
 // recorded, with what a person has to do about it. looked is why a look by
 // identity could not tell; nil where there was none.
 func InDoubt(req Request, name string, resources []string, looked error) *Error {
-	message := fmt.Sprintf("the creation of %s was cut off before it was recorded, so nothing is created again. %s",
-		strings.Join(resources, ", "), HowToSettle(req))
+	what := "its creation" // the resource is named beside the message
+	if len(resources) > 1 {
+		what = "the creation of " + strings.Join(resources, ", ")
+	}
+	message := what + " was cut off before it was recorded, so nothing is created again. " + HowToSettle(req)
 	if looked != nil {
 		message += ". It was looked up and could not be seen: " + looked.Error()
 	}

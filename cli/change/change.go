@@ -23,6 +23,7 @@ import (
 	"github.com/HatiCode/nestor/cli/remote"
 	"github.com/HatiCode/nestor/cli/render"
 	"github.com/HatiCode/nestor/cli/target"
+	"github.com/HatiCode/nestor/cli/text"
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
@@ -92,7 +93,11 @@ func (c *Change) check(plan orchestrator.Plan) error {
 	if err := c.Show(plan); err != nil {
 		return err
 	}
-	reason := plan.Error
+	trouble := &render.Trouble{}
+	for _, n := range plan.Nodes { // which the plan shows
+		trouble.Say(text.CleanLine(n.Error))
+	}
+	reason := trouble.Brief(text.CleanLine(plan.Error))
 	if reason == "" {
 		reason = "see the nodes above"
 	}
