@@ -80,21 +80,28 @@ func previous(ctx context.Context, c *Change, scope orchestrator.Scope) (string,
 	}
 }
 
-// lastFailed says that the last deployment has neither succeeded nor been rolled
-// back as a whole.
+// lastFailed says that the last deployment which acted has left the environment
+// between two releases: it has not succeeded, and was not rolled back as a whole,
+// or could not mend what one before it had left.
 func lastFailed(ctx context.Context, c *Change, scope orchestrator.Scope) (bool, error) {
-	limit := 1
-	list, err := remote.Decode[client.DeploymentList](c.API.ListDeployments(ctx, &client.ListDeploymentsParams{
-		Team: &scope.Team, Application: &scope.Application, Environment: &scope.Environment, Limit: &limit,
-	}))
-	if err != nil || len(list.Items) == 0 {
-		return false, err
-	}
-	d := list.Items[0]
-	switch d.Status {
-	case orchestrator.StatusFailed, orchestrator.StatusCanceled:
-		return !d.StartedAt.IsZero() && d.Kind != orchestrator.KindAdopt, nil
-	default:
-		return false, nil
+	params := client.ListDeploymentsParams{Team: &scope.Team, Application: &scope.Application, Environment: &scope.Environment}
+	for {
+		list, err := remote.Decode[client.DeploymentList](c.API.ListDeployments(ctx, &params))
+		if err != nil {
+			return false, err
+		}
+		for _, d := range list.Items {
+			switch {
+			case d.StartedAt.IsZero() || d.Kind == orchestrator.KindAdopt: // it has changed nothing
+			case d.Status == orchestrator.StatusFailed || d.Status == orchestrator.StatusCanceled:
+				return true, nil
+			default:
+				return d.Status == orchestrator.StatusRolledBack && len(d.Residue) > 0, nil
+			}
+		}
+		if list.Next == "" {
+			return false, nil
+		}
+		params.Cursor = &list.Next
 	}
 }
