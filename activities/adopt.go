@@ -198,8 +198,9 @@ func (s *Steps) forget(ctx context.Context, j *job) (commit registry.Commit, res
 			return commit, res, err
 		}
 	}
-	return registry.Commit{Status: orchestrator.NodeReverted, DeleteHead: true},
-		contract.StepResult{Status: orchestrator.NodeReverted}, nil
+	commit = registry.Commit{Status: orchestrator.NodeReverted}
+	j.dropHead(&commit)
+	return commit, contract.StepResult{Status: orchestrator.NodeReverted}, nil
 }
 
 // letGo asks the engine to forget. Where an attempt died before it could record

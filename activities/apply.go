@@ -187,8 +187,7 @@ func (s *Steps) prepare(ctx context.Context, j *job) (engine.Request, []registry
 		return req, nil, err
 	}
 	req.Workspace = s.workspace(j.deployment.Scope, j.in.Node, "nodes")
-	req.Dead = s.deadHolder(j.attempt.Before)
-	req.Settled = j.attempt.Settled
+	j.known(&req)
 	if head := j.attempt.Head; head != nil {
 		req.Address, req.StateRef, req.Backend = head.Address, head.StateRef, s.backend(head.Backend)
 	}
@@ -299,7 +298,7 @@ func (l *liveOutputs) node(ref composer.Reference) (map[string]registry.OutputVa
 		return outputs, nil
 	}
 	head, err := l.registry.Head(l.ctx, scope, ref.Node)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && head.Forgotten {
 		return nil, &inputError{fmt.Errorf("%s is not deployed in %s, so its output %s is not there", ref.Node, scope.Environment, ref.Output)}
 	}
 	if err != nil {

@@ -118,6 +118,9 @@ func (s *Steps) destruction(ctx context.Context, j *job) (changes []orchestrator
 	if err != nil {
 		return nil, err
 	}
+	if j.forgotten() {
+		return nil, s.nothingThere(ctx, req, *j.attempt.Head)
+	}
 	req.Destroy = true
 	preview, err := s.Engine.Preview(ctx, req)
 	return j.mask.changes(preview.Changes), err

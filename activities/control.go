@@ -240,7 +240,12 @@ func (c *Control) cutOff(ctx context.Context, d orchestrator.Deployment) ([]orch
 	}
 	var residue []orchestrator.Residue
 	for _, head := range heads {
-		if head.LastDeployment == d.ID && head.Status != orchestrator.NodeReady && head.Status != orchestrator.NodeReverted {
+		if head.LastDeployment != d.ID {
+			continue
+		}
+		switch head.Status {
+		case orchestrator.NodeReady, orchestrator.NodeReverted, orchestrator.NodeForgotten:
+		default:
 			left := orchestrator.Residue{Node: head.Node, Reason: "its step was cut off", Action: "apply or destroy again"}
 			if d.Kind == orchestrator.KindAdopt {
 				left.Action = "adopt it again"

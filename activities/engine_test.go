@@ -73,7 +73,7 @@ func (e *tiny) Observe(ctx context.Context, req engine.Request) (engine.Observat
 	defer e.mu.Unlock()
 	_, exists := e.made[req.Address]
 	state := e.states[req.Address]
-	return engine.Observation{Exists: exists, Lineage: state.Lineage, Serial: state.Serial}, nil
+	return engine.Observation{Exists: exists, State: state}, nil
 }
 
 // Preview implements engine.Engine.

@@ -101,6 +101,48 @@ func TestStateIsComparedWithTheRecordedOne(t *testing.T) {
 	}
 }
 
+// TestWhatAStateProves is for the engine to say.
+func TestWhatAStateProves(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		found    engine.State
+		intended bool // a change was cut off before
+		refused  string
+		reason   string
+	}{
+		"gone":             {refused: "nothing is there now", reason: "a state can be lost"},
+		"gone, live":       {found: engine.State{Live: true}, reason: "nothing is kept that could be lost"},
+		"another":          {found: engine.State{Lineage: "other", Serial: 9}, intended: true, refused: "another one", reason: "it is somebody else's"},
+		"another, live":    {found: engine.State{Lineage: "other", Serial: 9, Live: true}, intended: true, reason: "it was perhaps replaced"},
+		"another, live, 2": {found: engine.State{Lineage: "other", Serial: 9, Live: true}, refused: "another one", reason: "nobody has replaced it"},
+		"older":            {found: engine.State{Lineage: "tiny"}, intended: true, refused: "older copy", reason: "a count only grows"},
+		"older clock":      {found: engine.State{Lineage: "tiny", ByClock: true}, intended: true, reason: "clocks differ"},
+		"older clock, 2":   {found: engine.State{Lineage: "tiny", ByClock: true}, refused: "older copy", reason: "nobody else has written"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			graph := f.graph(nil)
+			f.done(f.deployment(""), graph, database, orchestrator.StepApply)
+			if tc.intended {
+				larger := f.graph(func(_, db *composer.Node) { db.Inputs[1].Value = literal("large") })
+				f.engine.during = failing("apply", &engine.Error{Class: engine.Rejected, Engine: "tiny", Message: "cut off"})
+				if _, err := f.step(contract.StepInput{Deployment: f.deployment(""), Node: database, Action: orchestrator.StepApply, GraphDigest: larger}); err == nil {
+					t.Fatal("it was applied")
+				}
+				f.engine.during = func(context.Context, string) error { return nil }
+			}
+			f.engine.setState(databaseAddress, tc.found)
+			_, err := f.step(contract.StepInput{Deployment: f.deployment(""), Node: database, Action: orchestrator.StepApply, GraphDigest: graph})
+			if tc.refused == "" {
+				f.must(err)
+			} else if failed := failure(t, err); failed.Type() != string(engine.Unreadable) || !strings.Contains(failed.Message(), tc.refused) {
+				t.Errorf("%s: got %v", tc.reason, failed)
+			}
+		})
+	}
+}
+
 // plannedError is what is wrong with a plan of the database.
 func (f *fixture) plannedError(graph string) string {
 	f.t.Helper()
@@ -201,7 +243,7 @@ func TestNothingIsStartedWithoutProofOfDeath(t *testing.T) {
 	f.must(f.Registry.End(t.Context(), far, "it says so itself"))
 	f.done(id, graph, database, orchestrator.StepApply)
 	_, req := f.engine.did()
-	if req.Dead == nil || req.Dead.Host != "far" {
+	if len(req.Dead) != 1 || req.Dead[0].Host != "far" {
 		t.Errorf("the engine is not told whose lock may be broken: %+v", req.Dead)
 	}
 }

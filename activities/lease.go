@@ -31,7 +31,7 @@ const (
 	commitRetry = 200 * time.Millisecond
 )
 
-func (s *Steps) ttl() time.Duration { return cmp.Or(s.LeaseTTL, registry.LeaseTTL) }
+func (s *Steps) ttl() time.Duration { return cmp.Or(s.LeaseTTL, orchestrator.LeaseTTL) }
 
 // heldError says that an attempt before may still be at work.
 type heldError struct {
@@ -49,26 +49,30 @@ func (e *heldError) Error() string {
 // its machine has started again, or its process can be seen from here to be
 // dead. One that can be seen to live is no worker of another host, and the
 // workspace keeps the two apart (see supervise.Acquire).
-func (s *Steps) proof(t orchestrator.Tenure) error {
-	if t.Ended() || t.Lease == s.Lease {
-		return nil
+func (s *Steps) proof(t orchestrator.Tenure) (dead bool, err error) {
+	switch {
+	case t.Ended():
+		return true, nil
+	case t.Lease == s.Lease:
+		return false, nil
 	}
-	if _, known := supervise.Alive(t.Lease); known {
-		return nil
+	if alive, known := supervise.Alive(t.Lease); known {
+		return !alive, nil
 	}
-	return &heldError{tenure: t}
+	return false, &heldError{tenure: t}
 }
 
-// deadHolder is the attempt before as engines see it, where it is provably dead:
-// to live it would have had to renew its lease.
-func (s *Steps) deadHolder(t *orchestrator.Tenure) *engine.DeadHolder {
-	if t == nil {
-		return nil
+// known tells an engine who died at work on the node, what a person has settled,
+// and whom to tell for whom it waits. Each of the dead would have had to renew its
+// lease to live for longer.
+func (j *job) known(req *engine.Request) {
+	for _, t := range j.attempt.Dead {
+		req.Dead = append(req.Dead, engine.DeadHolder{Host: t.Lease.Host, From: t.StartedAt, Until: t.Due()})
 	}
-	if alive, known := supervise.Alive(t.Lease); !t.Ended() && (alive || !known) {
-		return nil
+	req.Settled = j.attempt.Settled
+	if j.tenancy != nil {
+		req.Waiting = j.tenancy.waiting
 	}
-	return &engine.DeadHolder{Host: t.Lease.Host, From: t.StartedAt, Until: t.RenewedAt.Add(s.ttl())}
 }
 
 // waitForProof is the answer of a step that may not start its engine. It is no
@@ -126,6 +130,30 @@ func (e *lostError) Unwrap() error { return e.err }
 type tenancy struct {
 	stop func()
 	held bool // whether a lease was written; read after stop
+
+	mu    sync.Mutex
+	waits *orchestrator.Occupant // that the engine waits for
+	tell  chan struct{}          // holds one entry while that has changed
+}
+
+// waiting notes for whom the engine waits, nil for nobody, and has it told soon.
+func (t *tenancy) waiting(o *orchestrator.Occupant) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if o == t.waits || o != nil && t.waits != nil && *o == *t.waits {
+		return
+	}
+	t.waits = o
+	select {
+	case t.tell <- struct{}{}:
+	default:
+	}
+}
+
+func (t *tenancy) waitsFor() *orchestrator.Occupant {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.waits
 }
 
 // hold renews the attempt's lease from now on. A step that is over within
@@ -134,7 +162,8 @@ type tenancy struct {
 // as long as it lasts.
 func (s *Steps) hold(ctx context.Context, j *job) (context.Context, *tenancy) {
 	working, cancel := context.WithCancelCause(ctx)
-	t := &tenancy{}
+	t := &tenancy{tell: make(chan struct{}, 1)}
+	j.tenancy = t
 	// A step that was asked to stop still holds the node until it has.
 	renewals, stop := context.WithCancel(context.WithoutCancel(ctx))
 	attempt, done := j.attempt, make(chan struct{})
@@ -163,8 +192,10 @@ func (s *Steps) renewing(ctx context.Context, a registry.Attempt, t *tenancy) er
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
+		case <-t.tell:
 		}
 		now := time.Now()
+		a.WaitsFor = t.waitsFor()
 		t.held = true // also one that failed may have been written
 		renewal, cancel := context.WithDeadline(ctx, laterOf(renewed.Add(ttl), now.Add(ttl/renewals)))
 		err := s.Registry.Renew(renewal, a)

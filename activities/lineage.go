@@ -36,15 +36,12 @@ func (s *Steps) compareState(head orchestrator.NodeHead, found engine.State) (mo
 		return false, nil // nothing is known of a state, or of a whole one
 	case found.Lineage == "" && head.Removing:
 		return false, nil // it was to go
-	case s.Engine.Name() == orchestrator.EngineCrossplane && (head.Intended != "" || found.Lineage == ""):
-		// There is no state beside the object, and its own name is its lineage. A
-		// replacement that was cut off has given it another one, or none yet; and
-		// where the cluster answers that there is none, somebody has deleted it.
+	case found.Live && (head.Intended != "" || found.Lineage == ""):
+		// What was cut off may have replaced the resource, and where there is none,
+		// somebody has deleted it.
 		return false, nil
-	case s.Engine.Name() == orchestrator.EnginePulumi && head.Intended != "" && found.Lineage == head.Lineage:
-		// Its serial is a host's clock. An attempt of another host, which was cut
-		// off, may have written an earlier time.
-		return false, nil
+	case found.ByClock && head.Intended != "" && found.Lineage == head.Lineage:
+		return false, nil // what was cut off was perhaps another host's
 	}
 	var problem string
 	switch {
@@ -59,11 +56,16 @@ func (s *Steps) compareState(head orchestrator.NodeHead, found engine.State) (mo
 	}
 	return false, &engine.Error{
 		Class: engine.Unreadable, Engine: s.Engine.Name(),
-		Message: fmt.Sprintf("the state of %s (%s) was %s at serial %d after the last step, %s; nothing is made or removed on that ground. "+
+		Message: fmt.Sprintf("the state of %s was %s at serial %d after the last step, %s; nothing is made or removed on that ground. "+
 			"Put the last state back from a backup and try again. If its resources are really gone, or what is there now is the truth, "+
 			"say so with `nestor forget %s --env %s` and apply again",
-			cmp.Or(head.StateRef, head.Address), place(head.Backend), head.Lineage, head.Serial, problem, head.Node, head.Environment),
+			stateOf(head), head.Lineage, head.Serial, problem, head.Node, head.Environment),
 	}
+}
+
+// stateOf names where a node's state lives.
+func stateOf(head orchestrator.NodeHead) string {
+	return fmt.Sprintf("%s (%s)", cmp.Or(head.StateRef, head.Address), place(head.Backend))
 }
 
 // place names a backend by what leads a person to it.
@@ -88,7 +90,7 @@ func (s *Steps) intendRemoval(ctx context.Context, j *job, req engine.Request) e
 	if err != nil {
 		return err
 	}
-	if err := s.sameState(ctx, j, seen.State()); err != nil || head.Removing {
+	if err := s.sameState(ctx, j, seen.State); err != nil || head.Removing {
 		return err
 	}
 	return s.Registry.IntendRemoval(ctx, &j.attempt)

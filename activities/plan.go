@@ -133,6 +133,9 @@ func (s *Steps) preview(
 	if err != nil {
 		return engine.Preview{}, err
 	}
+	if in.Remove && head.Forgotten {
+		return engine.Preview{}, s.nothingThere(ctx, req, head)
+	}
 	p, err := s.previewOf(ctx, req, head)
 	if err != nil || in.Remove {
 		return p, err

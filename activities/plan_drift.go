@@ -83,6 +83,8 @@ func (s *Steps) compare(
 		}
 	}
 	switch {
+	case head.Forgotten:
+		np.Drift = orchestrator.NodeNotKnown
 	case head.InputsRef == "":
 		np.Drift = orchestrator.NodePartial
 	case !seen.Exists && !own.Empty():

@@ -33,11 +33,11 @@ func (s *Steps) remove(ctx context.Context, j *job) (registry.Commit, contract.S
 
 // destroy removes everything of a node; the engine proves that it is gone.
 func (s *Steps) destroy(ctx context.Context, j *job) (commit registry.Commit, res contract.StepResult, err error) {
-	if j.untried() {
-		return registry.Commit{Status: orchestrator.NodeDestroyed, DeleteHead: true},
-			contract.StepResult{Status: orchestrator.NodeDestroyed}, nil
+	if j.untried() && !j.forgottenGoes() {
+		commit.Status = orchestrator.NodeDestroyed
+		j.dropHead(&commit)
+		return commit, contract.StepResult{Status: orchestrator.NodeDestroyed}, nil
 	}
-	commit = registry.Commit{Status: orchestrator.NodeDestroyed, DeleteHead: true, Changed: true}
 	ctx, cancel := withTimeout(ctx, j.node.Timeouts.Destroy)
 	defer cancel()
 	defer func() { err = overTime(ctx, s.Engine.Name(), err) }()
@@ -45,6 +45,11 @@ func (s *Steps) destroy(ctx context.Context, j *job) (commit registry.Commit, re
 	if err != nil {
 		return registry.Commit{}, contract.StepResult{}, err
 	}
+	if j.forgottenGoes() {
+		return s.destroyForgotten(ctx, j, req)
+	}
+	commit = registry.Commit{Status: orchestrator.NodeDestroyed, Changed: true}
+	j.dropHead(&commit)
 	req.Destroy = true
 	if err := s.intendRemoval(ctx, j, req); err != nil {
 		return registry.Commit{}, contract.StepResult{}, err
@@ -52,7 +57,7 @@ func (s *Steps) destroy(ctx context.Context, j *job) (commit registry.Commit, re
 	if err := s.destroyProven(ctx, req); err != nil {
 		return registry.Commit{Changed: true}, contract.StepResult{}, err
 	}
-	all := func(orchestrator.Snapshot) bool { return true }
+	all := func(orchestrator.Snapshot) bool { return commit.DeleteHead }
 	if err := s.destroySnapshots(ctx, j, all); err != nil {
 		return registry.Commit{Changed: true}, contract.StepResult{}, err
 	}
@@ -62,8 +67,9 @@ func (s *Steps) destroy(ctx context.Context, j *job) (commit registry.Commit, re
 // observe finds out what is there of a node, and changes nothing.
 func (s *Steps) observe(ctx context.Context, j *job) (registry.Commit, contract.StepResult, error) {
 	if j.untried() {
-		return registry.Commit{Status: orchestrator.NodeDestroyed, DeleteHead: true},
-			contract.StepResult{Status: orchestrator.NodeDestroyed}, nil
+		commit := registry.Commit{Status: orchestrator.NodeDestroyed}
+		j.dropHead(&commit)
+		return commit, contract.StepResult{Status: orchestrator.NodeDestroyed}, nil
 	}
 	req, err := s.last(ctx, j)
 	if err != nil {
@@ -73,7 +79,7 @@ func (s *Steps) observe(ctx context.Context, j *job) (registry.Commit, contract.
 	if err != nil {
 		return registry.Commit{}, contract.StepResult{}, err
 	}
-	if err := s.sameState(ctx, j, seen.State()); err != nil {
+	if err := s.sameState(ctx, j, seen.State); err != nil {
 		return registry.Commit{}, contract.StepResult{}, err
 	}
 	run := j.attempt.Run
@@ -91,11 +97,13 @@ func (s *Steps) observe(ctx context.Context, j *job) (registry.Commit, contract.
 		// there, is no node any more.
 		res.Status = orchestrator.NodeDestroyed
 		head := j.attempt.Head
-		commit.DeleteHead = head != nil && head.GraphDigest == j.in.GraphDigest && len(head.Snapshots) == 0
+		if head != nil && (j.attempt.Run.Forgotten || head.GraphDigest == j.in.GraphDigest && len(head.Snapshots) == 0) {
+			j.dropHead(&commit)
+		}
 	case !run.Created && run.BeforeRef == "":
 		// It was there before any graph knew of it, and is let go again: no
 		// later removal may take it for ours.
-		commit.DeleteHead = true
+		j.dropHead(&commit)
 	}
 	commit.Status = res.Status
 	return commit, res, nil
@@ -122,7 +130,7 @@ func (s *Steps) asApplied(ctx context.Context, j *job, node composer.Node, graph
 		return req, err
 	}
 	req.Workspace = s.workspace(j.deployment.Scope, j.in.Node, "nodes")
-	req.Dead = s.deadHolder(j.attempt.Before)
+	j.known(&req)
 	head := j.attempt.Head
 	if head == nil {
 		return req, nil

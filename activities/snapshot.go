@@ -201,6 +201,7 @@ func (s *Steps) snapshotRequest(
 	req.Address, req.Node, req.StateRef = snapshot.Address, snapshotAddress(j.in.Node, number(snapshot.Deployment)), ""
 	req.Backend, req.Implementation = s.backend(snapshot.Backend), step.Implementation()
 	req.Workspace = s.workspace(j.deployment.Scope, req.Node, "snapshots")
+	j.known(&req)
 	for _, in := range inputs {
 		give(&req, in)
 	}

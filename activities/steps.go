@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/internal/secretref"
 	"github.com/HatiCode/nestor/orchestrator"
@@ -56,7 +57,7 @@ type Steps struct {
 	// Graphs that the steps are about.
 	Graphs *Graphs
 	// LeaseTTL is how long the store may be out of reach before a step stops its
-	// engine; 0 means registry.LeaseTTL.
+	// engine; 0 means orchestrator.LeaseTTL.
 	LeaseTTL time.Duration
 
 	blocked blockedOnce
@@ -79,6 +80,8 @@ type job struct {
 	mask        *mask
 	// stateRef of what this attempt has adopted, for a head that fails.
 	stateRef string
+	// tenancy of the attempt, once it has begun to work.
+	tenancy *tenancy
 	// owned names what the step's claims stand for, by their keys.
 	owned map[string]string
 }
@@ -150,7 +153,7 @@ func (s *Steps) open(ctx context.Context, in contract.StepInput) (*job, error) {
 	run := orchestrator.NodeRun{
 		Deployment: in.Deployment, Node: in.Node, Action: in.Action,
 		Attempt: info.Attempt, Run: in.Run, Step: in.Step,
-		WorkflowRun: info.WorkflowExecution.RunID, Order: order(info), Lease: &s.Lease,
+		WorkflowRun: info.WorkflowExecution.RunID, Order: order(info), Lease: &s.Lease, TTL: catalog.Duration(s.ttl()),
 	}
 	attempt, err := s.Registry.BeginAfter(ctx, principal(s.Engine), d.Scope, run, orchestrator.NodeHead{
 		Engine: node.Engine, EngineVersion: version,
@@ -255,7 +258,7 @@ func (s *Steps) pause(ctx context.Context, j *job, digest string, ne orchestrato
 	before := j.attempt.Head
 	switch {
 	case before == nil, before.InputsRef == "" && before.Intended == "" && j.attempt.Run.BeforeRef == "":
-		c.DeleteHead = true // nobody but this deployment knows of it
+		j.dropHead(&c) // nobody but this deployment knows of it
 	default:
 		head := *before
 		if j.attempt.Interrupted && head.InputsRef != "" {

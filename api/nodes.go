@@ -28,13 +28,13 @@ func (s *Server) ForgetNode(ctx context.Context, r gen.ForgetNodeRequestObject) 
 	principal := string(auth.From(ctx).Name)
 	head, err := s.d.Records.Forget(ctx, registry.Statement{
 		Scope: orchestrator.Scope{Team: r.Team, Application: r.Application, Environment: r.Environment},
-		Node:  r.Node, Reason: r.Body.Reason, Principal: principal,
+		Node:  r.Node, Gone: r.Body.Gone, Reason: r.Body.Reason, Principal: principal,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return gen.ForgetNode200JSONResponse{
 		Team: r.Team, Application: r.Application, Environment: r.Environment, Node: r.Node,
-		Principal: principal, Reason: r.Body.Reason, Snapshots: head.SnapshotAddresses(),
+		Principal: principal, Gone: r.Body.Gone, Reason: r.Body.Reason, Snapshots: head.SnapshotAddresses(),
 	}, nil
 }

@@ -87,6 +87,9 @@ const (
 	// NodePartial: its deployment never succeeded, so that what is missing was
 	// never there.
 	NodePartial DriftState = "partial"
+	// NodeNotKnown: a person stated that nothing recorded of it holds, so nothing
+	// is known to exist.
+	NodeNotKnown DriftState = "forgotten"
 	// NodeUnreadable: its state cannot be read, so nobody knows.
 	NodeUnreadable DriftState = "unreadable"
 	// NodeUnchecked: its engine could not be asked, or gave another error.
@@ -94,7 +97,9 @@ const (
 )
 
 // Differs says that a node is not as it was deployed.
-func (s DriftState) Differs() bool { return s == NodeDrifted || s == NodeGone || s == NodePartial }
+func (s DriftState) Differs() bool {
+	return s == NodeDrifted || s == NodeGone || s == NodePartial || s == NodeNotKnown
+}
 
 // Unknown says that nobody knows how a node is.
 func (s DriftState) Unknown() bool { return s == NodeUnreadable || s == NodeUnchecked }
@@ -118,7 +123,7 @@ type NodeDrift struct {
 type DriftTally struct {
 	Nodes   int `json:"nodes"`   // of the graph
 	InSync  int `json:"inSync"`  // those that only follow others, too
-	Differs int `json:"differs"` // drifted, gone and partial
+	Differs int `json:"differs"` // drifted, gone, partial and forgotten
 	Unknown int `json:"unknown"` // unreadable and unchecked
 }
 

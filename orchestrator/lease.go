@@ -3,9 +3,17 @@
 package orchestrator
 
 import (
+	"cmp"
 	"fmt"
+	"path/filepath"
 	"time"
+
+	"github.com/HatiCode/nestor/catalog"
 )
+
+// LeaseTTL is how long a worker may be silent, unless it is configured
+// otherwise, before it stops its engines by itself.
+const LeaseTTL = 15 * time.Second
 
 // Tenure is the lease of a step that runs for longer than a moment, as its
 // worker renews it in the store. That it was not renewed proves nothing: the
@@ -17,9 +25,18 @@ type Tenure struct {
 	Fence      int64      `json:"fence"`
 	Lease      Lease      `json:"lease"`
 	StartedAt  time.Time  `json:"startedAt"`
-	// RenewedAt is when the worker was last heard of.
+	// RenewedAt is when the worker was last heard of, by its host's clock.
 	RenewedAt time.Time `json:"renewedAt"`
-	// EndedAt, EndedBy and Reason say that a person stated the worker's death.
+	// TTL is how long the worker may be silent, as it is configured there; LeaseTTL
+	// where it is not recorded.
+	TTL catalog.Duration `json:"ttl,omitempty"`
+	// Awaited says that another step waits for proof that this attempt is over.
+	Awaited bool `json:"awaited,omitempty"`
+	// WaitsFor is what the attempt waits for before it does anything: a program of
+	// an earlier one that is not dead, on the same host.
+	WaitsFor *Occupant `json:"waitsFor,omitempty"`
+	// EndedAt, EndedBy and Reason say that the attempt is over: a person stated it,
+	// a worker has seen its process to be dead, or it said so itself.
 	EndedAt time.Time `json:"endedAt,omitzero"`
 	EndedBy string    `json:"endedBy,omitempty"`
 	Reason  string    `json:"reason,omitempty"`
@@ -27,6 +44,35 @@ type Tenure struct {
 
 // Ended says that the attempt is over by somebody's word.
 func (t Tenure) Ended() bool { return !t.EndedAt.IsZero() }
+
+// Due is until when the worker has to be heard of again. It is a time of its
+// host's clock: whoever compares it with another clock is wrong by as much as the
+// two differ. That is good enough for a warning, and to let a person state a
+// death; it proves none.
+func (t Tenure) Due() time.Time {
+	return t.RenewedAt.Add(cmp.Or(time.Duration(t.TTL), LeaseTTL))
+}
+
+// Overdue says that the worker has been silent for too long. See Due for what
+// the comparison with now is worth.
+func (t Tenure) Overdue(now time.Time) bool { return !now.Before(t.Due()) }
+
+// Occupant is a program that is at work on a node although its worker is not.
+type Occupant struct {
+	Host    string    `json:"host"`
+	PID     int       `json:"pid"`
+	Program string    `json:"program,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+}
+
+// String names it, for messages.
+func (o Occupant) String() string {
+	name := ""
+	if o.Program != "" {
+		name = filepath.Base(o.Program) + ", "
+	}
+	return fmt.Sprintf("%sprocess %d on %s, at work since %s", name, o.PID, o.Host, o.Since.UTC().Format(time.RFC3339))
+}
 
 // Holder names the process, for messages.
 func (t Tenure) Holder() string {

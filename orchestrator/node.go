@@ -5,6 +5,8 @@ package orchestrator
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/HatiCode/nestor/catalog"
 )
 
 // NodeStatus is the status of a node head, or of a node in a deployment.
@@ -22,6 +24,7 @@ const (
 	NodeReverted  NodeStatus = "reverted"  // taken back to what it was before
 	NodeDestroyed NodeStatus = "destroyed" // read back as gone
 	NodeRetained  NodeStatus = "retained"  // left the graph, resources kept by policy
+	NodeForgotten NodeStatus = "forgotten" // a person stated that what was recorded of it holds no more
 )
 
 // NodeHead is what is true of one node in one environment. It outlives
@@ -57,6 +60,14 @@ type NodeHead struct {
 	// Removing says that an engine was asked to destroy it, and that nothing has
 	// made it whole since: a state that is gone is then no lost one.
 	Removing bool `json:"removing,omitempty"`
+	// Forgotten says that a person stated that nothing recorded of it holds:
+	// nothing is known to exist, and the head is kept for where its state lives. It
+	// ends when an engine is asked to change the node.
+	Forgotten bool `json:"forgotten,omitempty"`
+	// Dead are the attempts that died at work on the node, each with what proves it,
+	// oldest first, until an engine has changed the node since: each may have left
+	// a lock, which nobody else will remove.
+	Dead []Tenure `json:"dead,omitempty"`
 	// Claims are what the node owns, as keys of the claims that no second node
 	// can make.
 	Claims []Claim `json:"claims,omitempty"`
@@ -165,11 +176,14 @@ type NodeRun struct {
 	Order       int64  `json:"order,omitempty"`
 	Fence       int64  `json:"fence"`
 	Lease       *Lease `json:"lease,omitempty"`
-	// EngineLockID is the lock the engine took, where it has one.
-	EngineLockID string `json:"engineLockId,omitempty"`
-	ChangeDigest string `json:"changeDigest,omitempty"`
-	BeforeRef    string `json:"beforeRef,omitempty"` // graph digest the node was on before
-	Created      bool   `json:"created,omitempty"`   // there was no head before
+	// TTL of the lease: see Tenure.
+	TTL          catalog.Duration `json:"ttl,omitempty"`
+	ChangeDigest string           `json:"changeDigest,omitempty"`
+	BeforeRef    string           `json:"beforeRef,omitempty"` // graph digest the node was on before
+	Created      bool             `json:"created,omitempty"`   // there was no head before
+	// Forgotten says that it was when the deployment came to it, and is again once
+	// the deployment has taken back what it did.
+	Forgotten bool `json:"forgotten,omitempty"`
 	// Failures of this action in this deployment so far.
 	Failures int        `json:"failures,omitempty"`
 	Status   NodeStatus `json:"status"`
@@ -220,7 +234,7 @@ const (
 	// EventNodeUnlocked: a person stated that the attempt at work is dead.
 	EventNodeUnlocked EventType = "node.unlocked" // Data: {"host","pid","since","heard","reason"}
 	// EventNodeForgotten: a person stated that nothing recorded of it holds.
-	EventNodeForgotten EventType = "node.forgotten" // Data: {"lineage","serial","snapshots","reason"}
+	EventNodeForgotten EventType = "node.forgotten" // Data: {"lineage","serial","snapshots","gone","reason"}
 )
 
 // Event is one entry of a deployment's stream. Sequence is the stream's, from

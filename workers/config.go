@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/HatiCode/nestor/internal/codec"
-	"github.com/HatiCode/nestor/orchestrator/registry"
+	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/workers/admission"
 )
 
@@ -54,7 +54,7 @@ type Config struct {
 	// VersioningFromEnv.
 	Versioning Versioning
 	// LeaseTTL is how long the store may be out of reach before a step stops its
-	// engine; 0 means registry.LeaseTTL.
+	// engine; 0 means orchestrator.LeaseTTL.
 	LeaseTTL time.Duration
 	// Backoff before a step that failed is tried again; see activities.Steps.
 	Backoff time.Duration
@@ -96,7 +96,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if c.Grace, err = duration(getenv("NESTOR_ENGINE_GRACE"), DefaultGrace); err != nil {
 		errs = append(errs, fmt.Errorf("NESTOR_ENGINE_GRACE: %w", err))
 	}
-	if c.LeaseTTL, err = duration(getenv("NESTOR_LEASE_TTL"), registry.LeaseTTL); err != nil {
+	if c.LeaseTTL, err = duration(getenv("NESTOR_LEASE_TTL"), orchestrator.LeaseTTL); err != nil {
 		errs = append(errs, fmt.Errorf("NESTOR_LEASE_TTL: %w", err))
 	}
 	if c.PayloadEncryption, err = codec.Enabled(getenv); err != nil {

@@ -24,6 +24,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/HatiCode/nestor/catalog"
@@ -104,9 +105,12 @@ type Request struct {
 	// Settled says that a person has looked for what was cut off before this
 	// request, and stated that nothing of it counts: what is in doubt is absent.
 	Settled bool
-	// Dead is the attempt before this one, where it was cut off and is provably
-	// dead: a lock that it left may be broken, and no other.
-	Dead *DeadHolder
+	// Dead are the attempts at the node that were cut off and are provably dead: a
+	// lock that one of them left may be broken, and no other (see LeftByDead).
+	Dead []DeadHolder
+	// Waiting, where it is set, is told what the engine waits for before it does
+	// anything: a program of an earlier attempt that is not dead. Nil ends it.
+	Waiting func(*orchestrator.Occupant)
 	// Log takes the program's output as it appears. It is never nil.
 	Log io.Writer
 }
@@ -119,10 +123,19 @@ type DeadHolder struct {
 	From, Until time.Time
 }
 
-// Left says that the holder left a lock which was taken on a host at a time. It
-// is safe to ask of nil.
-func (d *DeadHolder) Left(host string, at time.Time) bool {
-	return d != nil && host != "" && host == d.Host && !at.Before(d.From) && !at.After(d.Until)
+// LeftByDead says that one of the dead left a lock which was taken on a host at a
+// time.
+func (r Request) LeftByDead(host string, at time.Time) bool {
+	return host != "" && slices.ContainsFunc(r.Dead, func(d DeadHolder) bool {
+		return host == d.Host && !at.Before(d.From) && !at.After(d.Until)
+	})
+}
+
+// WaitsFor tells Waiting, if anybody wants to know.
+func (r Request) WaitsFor(o *orchestrator.Occupant) {
+	if r.Waiting != nil {
+		r.Waiting(o)
+	}
 }
 
 // Cluster is a Kubernetes cluster as an environment gives access to it.
@@ -150,10 +163,8 @@ type Observation struct {
 	Exists bool
 	// Outputs as last recorded by the engine, when it exists.
 	Outputs map[string]any
-	// Serial and Lineage identify the state that was read, where the engine
-	// has such a thing.
-	Serial  int64
-	Lineage string
+	// State identifies what was read, where the engine has such a thing.
+	State
 	// Uncertain lists resources whose creation was cut off before the engine
 	// could record it: each may or may not be there. Exists is true then, since
 	// unknown is never absent.
@@ -185,10 +196,15 @@ type State struct {
 	Lineage string
 	// Serial grows with each write of the state.
 	Serial int64
+	// ByClock says that Serial is the time of a write by the clock of the host that
+	// wrote. After an attempt of another host that was cut off, a lower one is then
+	// no proof of an older state.
+	ByClock bool
+	// Live says that no state is kept beside the resources themselves: what was read
+	// is what exists. Nothing to read is then no lost state, and a replacement that
+	// was cut off may have left another Lineage.
+	Live bool
 }
-
-// State is what was read.
-func (o Observation) State() State { return State{Lineage: o.Lineage, Serial: o.Serial} }
 
 // Empty says that nothing would change.
 func (p Preview) Empty() bool { return len(p.Changes) == 0 }

@@ -280,6 +280,9 @@ type FileName = string
 
 // ForgetRequest defines model for ForgetRequest.
 type ForgetRequest struct {
+	// Gone Nothing of it is there, not even a state.
+	Gone bool `json:"gone,omitempty"`
+
 	// Reason For those who read the history.
 	Reason string `json:"reason,omitempty"`
 }
@@ -362,17 +365,21 @@ type NodeRunList struct {
 type NodeStatement struct {
 	Application string `json:"application"`
 	Environment string `json:"environment"`
+	Gone        bool   `json:"gone,omitempty"`
 	Node        string `json:"node"`
 	Principal   string `json:"principal"`
 	Reason      string `json:"reason,omitempty"`
 
-	// Snapshots Addresses of the snapshots that were taken of it. They are still there, and nothing knows of them any more.
+	// Snapshots Addresses of the snapshots that were taken of it. They are still there; after `gone` nothing knows of them any more.
 	Snapshots []string `json:"snapshots,omitempty"`
 	Team      string   `json:"team"`
 }
 
 // NodeStatus defines model for NodeStatus.
 type NodeStatus = orchestrator.NodeStatus
+
+// Occupant A program of an earlier attempt that is still at work on the node. The attempt waits for its end.
+type Occupant = orchestrator.Occupant
 
 // OnFailure What follows when a node fails for good; `rollback` where it is left out.
 type OnFailure = orchestrator.OnFailure
@@ -1050,11 +1057,13 @@ type ClientInterface interface {
 
 	// ForgetNodeWithBody State that what is recorded of a node holds no more
 	//
-	// For a node whose state was lost: what is recorded of it is deleted, with
-	// who and why in the last deployment's events. Nothing is asked of an
-	// engine. The next apply takes what is there, or makes it anew. Snapshots
-	// that were taken of it stay, and the answer and the event name them. 409
-	// while a step is at work.
+	// For a node whose state was lost: nothing that is recorded of it counts any
+	// more, but where its state lives, what was adopted there and its snapshots.
+	// Who said so and why is in the last deployment's events. Nothing is asked of
+	// an engine. The next apply looks there, and takes what it finds, or makes it
+	// anew. With `gone` the rest goes, too: the next apply makes it at a place of
+	// its own, and snapshots, which the answer and the event name, are known to
+	// nobody any more. 409 while a step is at work.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1063,11 +1072,13 @@ type ClientInterface interface {
 
 	// ForgetNode State that what is recorded of a node holds no more
 	//
-	// For a node whose state was lost: what is recorded of it is deleted, with
-	// who and why in the last deployment's events. Nothing is asked of an
-	// engine. The next apply takes what is there, or makes it anew. Snapshots
-	// that were taken of it stay, and the answer and the event name them. 409
-	// while a step is at work.
+	// For a node whose state was lost: nothing that is recorded of it counts any
+	// more, but where its state lives, what was adopted there and its snapshots.
+	// Who said so and why is in the last deployment's events. Nothing is asked of
+	// an engine. The next apply looks there, and takes what it finds, or makes it
+	// anew. With `gone` the rest goes, too: the next apply makes it at a place of
+	// its own, and snapshots, which the answer and the event name, are known to
+	// nobody any more. 409 while a step is at work.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1615,11 +1626,13 @@ func (c *Client) GetApplicationStatus(ctx context.Context, team TeamInPath, appl
 
 // ForgetNodeWithBody State that what is recorded of a node holds no more
 //
-// For a node whose state was lost: what is recorded of it is deleted, with
-// who and why in the last deployment's events. Nothing is asked of an
-// engine. The next apply takes what is there, or makes it anew. Snapshots
-// that were taken of it stay, and the answer and the event name them. 409
-// while a step is at work.
+// For a node whose state was lost: nothing that is recorded of it counts any
+// more, but where its state lives, what was adopted there and its snapshots.
+// Who said so and why is in the last deployment's events. Nothing is asked of
+// an engine. The next apply looks there, and takes what it finds, or makes it
+// anew. With `gone` the rest goes, too: the next apply makes it at a place of
+// its own, and snapshots, which the answer and the event name, are known to
+// nobody any more. 409 while a step is at work.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1638,11 +1651,13 @@ func (c *Client) ForgetNodeWithBody(ctx context.Context, team TeamInPath, applic
 
 // ForgetNode State that what is recorded of a node holds no more
 //
-// For a node whose state was lost: what is recorded of it is deleted, with
-// who and why in the last deployment's events. Nothing is asked of an
-// engine. The next apply takes what is there, or makes it anew. Snapshots
-// that were taken of it stay, and the answer and the event name them. 409
-// while a step is at work.
+// For a node whose state was lost: nothing that is recorded of it counts any
+// more, but where its state lives, what was adopted there and its snapshots.
+// Who said so and why is in the last deployment's events. Nothing is asked of
+// an engine. The next apply looks there, and takes what it finds, or makes it
+// anew. With `gone` the rest goes, too: the next apply makes it at a place of
+// its own, and snapshots, which the answer and the event name, are known to
+// nobody any more. 409 while a step is at work.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5169,11 +5184,13 @@ type ClientWithResponsesInterface interface {
 
 	// ForgetNodeWithBodyWithResponse State that what is recorded of a node holds no more
 	//
-	// For a node whose state was lost: what is recorded of it is deleted, with
-	// who and why in the last deployment's events. Nothing is asked of an
-	// engine. The next apply takes what is there, or makes it anew. Snapshots
-	// that were taken of it stay, and the answer and the event name them. 409
-	// while a step is at work.
+	// For a node whose state was lost: nothing that is recorded of it counts any
+	// more, but where its state lives, what was adopted there and its snapshots.
+	// Who said so and why is in the last deployment's events. Nothing is asked of
+	// an engine. The next apply looks there, and takes what it finds, or makes it
+	// anew. With `gone` the rest goes, too: the next apply makes it at a place of
+	// its own, and snapshots, which the answer and the event name, are known to
+	// nobody any more. 409 while a step is at work.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5182,11 +5199,13 @@ type ClientWithResponsesInterface interface {
 
 	// ForgetNodeWithResponse State that what is recorded of a node holds no more
 	//
-	// For a node whose state was lost: what is recorded of it is deleted, with
-	// who and why in the last deployment's events. Nothing is asked of an
-	// engine. The next apply takes what is there, or makes it anew. Snapshots
-	// that were taken of it stay, and the answer and the event name them. 409
-	// while a step is at work.
+	// For a node whose state was lost: nothing that is recorded of it counts any
+	// more, but where its state lives, what was adopted there and its snapshots.
+	// Who said so and why is in the last deployment's events. Nothing is asked of
+	// an engine. The next apply looks there, and takes what it finds, or makes it
+	// anew. With `gone` the rest goes, too: the next apply makes it at a place of
+	// its own, and snapshots, which the answer and the event name, are known to
+	// nobody any more. 409 while a step is at work.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7963,11 +7982,13 @@ func (c *ClientWithResponses) GetApplicationStatusWithResponse(ctx context.Conte
 
 // ForgetNodeWithBodyWithResponse State that what is recorded of a node holds no more
 //
-// For a node whose state was lost: what is recorded of it is deleted, with
-// who and why in the last deployment's events. Nothing is asked of an
-// engine. The next apply takes what is there, or makes it anew. Snapshots
-// that were taken of it stay, and the answer and the event name them. 409
-// while a step is at work.
+// For a node whose state was lost: nothing that is recorded of it counts any
+// more, but where its state lives, what was adopted there and its snapshots.
+// Who said so and why is in the last deployment's events. Nothing is asked of
+// an engine. The next apply looks there, and takes what it finds, or makes it
+// anew. With `gone` the rest goes, too: the next apply makes it at a place of
+// its own, and snapshots, which the answer and the event name, are known to
+// nobody any more. 409 while a step is at work.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7982,11 +8003,13 @@ func (c *ClientWithResponses) ForgetNodeWithBodyWithResponse(ctx context.Context
 
 // ForgetNodeWithResponse State that what is recorded of a node holds no more
 //
-// For a node whose state was lost: what is recorded of it is deleted, with
-// who and why in the last deployment's events. Nothing is asked of an
-// engine. The next apply takes what is there, or makes it anew. Snapshots
-// that were taken of it stay, and the answer and the event name them. 409
-// while a step is at work.
+// For a node whose state was lost: nothing that is recorded of it counts any
+// more, but where its state lives, what was adopted there and its snapshots.
+// Who said so and why is in the last deployment's events. Nothing is asked of
+// an engine. The next apply looks there, and takes what it finds, or makes it
+// anew. With `gone` the rest goes, too: the next apply makes it at a place of
+// its own, and snapshots, which the answer and the event name, are known to
+// nobody any more. 409 while a step is at work.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -279,6 +279,9 @@ type FileName = string
 
 // ForgetRequest defines model for ForgetRequest.
 type ForgetRequest struct {
+	// Gone Nothing of it is there, not even a state.
+	Gone bool `json:"gone,omitempty"`
+
 	// Reason For those who read the history.
 	Reason string `json:"reason,omitempty"`
 }
@@ -361,17 +364,21 @@ type NodeRunList struct {
 type NodeStatement struct {
 	Application string `json:"application"`
 	Environment string `json:"environment"`
+	Gone        bool   `json:"gone,omitempty"`
 	Node        string `json:"node"`
 	Principal   string `json:"principal"`
 	Reason      string `json:"reason,omitempty"`
 
-	// Snapshots Addresses of the snapshots that were taken of it. They are still there, and nothing knows of them any more.
+	// Snapshots Addresses of the snapshots that were taken of it. They are still there; after `gone` nothing knows of them any more.
 	Snapshots []string `json:"snapshots,omitempty"`
 	Team      string   `json:"team"`
 }
 
 // NodeStatus defines model for NodeStatus.
 type NodeStatus = orchestrator.NodeStatus
+
+// Occupant A program of an earlier attempt that is still at work on the node. The attempt waits for its end.
+type Occupant = orchestrator.Occupant
 
 // OnFailure What follows when a node fails for good; `rollback` where it is left out.
 type OnFailure = orchestrator.OnFailure

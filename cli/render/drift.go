@@ -62,6 +62,8 @@ func (d *differ) driftNode(n orchestrator.NodeDrift) {
 		said, colour = "as deployed; changes when what it depends on is repaired", style.Dim
 	case orchestrator.NodePartial:
 		said = "was never whole: its deployment did not succeed"
+	case orchestrator.NodeNotKnown:
+		said = "was forgotten: nobody knows what is there"
 	case orchestrator.NodeUnreadable:
 		said, colour = "cannot be read: "+text.Clean(n.Error), style.Red
 	case orchestrator.NodeUnchecked:

@@ -126,7 +126,7 @@ func NodeStatus(style iostreams.Style, status orchestrator.NodeStatus) func(stri
 		return style.Green
 	case orchestrator.NodeFailed:
 		return style.Red
-	case orchestrator.NodeUncertain, orchestrator.NodeReverted, orchestrator.NodeRetained:
+	case orchestrator.NodeUncertain, orchestrator.NodeReverted, orchestrator.NodeRetained, orchestrator.NodeForgotten:
 		return style.Yellow
 	case orchestrator.NodeRunning:
 		return style.Cyan

@@ -11,7 +11,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -245,7 +244,7 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 	if hidden := len(s.Resources) - len(listed); hidden > 0 {
 		f.IO.Printf("… and %d more; all together %s; -o json lists them all\n", hidden, tally(s.Resources))
 	}
-	silent(f, canvas, s)
+	holders(f, canvas, s)
 	for _, r := range listed {
 		if len(r.Snapshots) > 0 {
 			f.IO.Printf("  saved of %s: %s\n", text.CleanLine(r.Name), text.CleanLine(strings.Join(r.Snapshots, ", ")))
@@ -329,17 +328,20 @@ func deployment(f *cli.Factory, canvas render.Canvas, d orchestrator.Deployment)
 	return nil
 }
 
-// silence is how long a holder may be quiet before that is worth a word.
-const silence = 15 * time.Second
-
-// silent names who holds a node and was not heard of for a while.
-func silent(f *cli.Factory, canvas render.Canvas, s Status) {
+// holders names who holds a node that others wait for, or was not heard of for
+// longer than it may be silent, as far as the clocks agree.
+func holders(f *cli.Factory, canvas render.Canvas, s Status) {
 	for _, r := range s.Resources {
-		if r.Holder == nil || f.Now().Sub(r.Holder.RenewedAt) < silence {
-			continue
+		h := r.Holder
+		switch {
+		case h == nil:
+		case h.Awaited || h.Overdue(f.Now()):
+			f.IO.Printf("\n  %s\n", canvas.Style.Yellow(fmt.Sprintf("%s is held by %s; if that is dead:", text.CleanLine(r.Name), text.CleanLine(h.Holder()))))
+			f.IO.Printf("  nestor unlock %s --env %s\n", r.Name, s.Environment)
+		case h.WaitsFor != nil:
+			f.IO.Printf("\n  %s\n", canvas.Style.Yellow(fmt.Sprintf("%s is held by %s; process %d on %s waits for its end",
+				text.CleanLine(r.Name), text.CleanLine(h.WaitsFor.String()), h.Lease.PID, text.CleanLine(h.Lease.Host))))
 		}
-		f.IO.Printf("\n  %s\n", canvas.Style.Yellow(fmt.Sprintf("%s is held by %s; if that is dead:", r.Name, text.CleanLine(r.Holder.Holder()))))
-		f.IO.Printf("  nestor unlock %s --env %s\n", r.Name, s.Environment)
 	}
 }
 

@@ -26,6 +26,7 @@ type Options struct {
 	Target  target.Flags
 	Node    string
 	Host    string // of unlock
+	Gone    bool   // of forget
 	Reason  string
 	Yes     bool
 }
@@ -72,11 +73,16 @@ state back from a backup if you can. If its resources are really gone, or what
 is there now is the truth, forget the node. Where a creation was cut off: look
 whether the resource exists, remove it if it does, and forget the node.
 
-The next apply takes what the state holds, and makes the rest anew. Nothing
-is destroyed: snapshots that were taken of the node stay, and are named, to be
-destroyed by hand. Your word is recorded with your name.`,
-		Example: `  nestor forget web-app.database --env staging --reason "the account was closed"`,
-		Args:    cobra.ExactArgs(1),
+The next apply looks where the node's state lives, takes what it finds there, and
+makes the rest anew. Its snapshots stay with it, and nothing is destroyed.
+
+With --gone you state that nothing is there, not even a state. Then the place is
+forgotten, too: what was adopted under a name of its own, or is in a backend that
+the environment has left, is made anew where a new node's would be. Snapshots are
+named, to be destroyed by hand. Your word is recorded with your name.`,
+		Example: `  nestor forget web-app.database --env staging --reason "state lost with its bucket"
+  nestor forget web-app.database --env staging --gone --reason "the account was closed"`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Node = args[0]
 			if runF != nil {
@@ -86,6 +92,7 @@ destroyed by hand. Your word is recorded with your name.`,
 		},
 	}
 	opts.flags(cmd)
+	cmd.Flags().BoolVar(&opts.Gone, "gone", false, "nothing is there, not even a state: forget where it was, too")
 	return cmd
 }
 
@@ -144,8 +151,11 @@ func runForget(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	if err := opts.confirm(ctx, "nestor forget",
-		fmt.Sprintf("Forget what is recorded of %s of %s, whatever is left of it?", opts.Node, scope)); err != nil {
+	question := fmt.Sprintf("Forget what is recorded of %s of %s, whatever is left of it?", opts.Node, scope)
+	if opts.Gone {
+		question = fmt.Sprintf("Is nothing left of %s of %s, not even a state?", opts.Node, scope)
+	}
+	if err := opts.confirm(ctx, "nestor forget", question); err != nil {
 		return err
 	}
 	api, err := f.Client()
@@ -153,7 +163,7 @@ func runForget(ctx context.Context, opts *Options) error {
 		return err
 	}
 	statement, err := remote.Decode[client.NodeStatement](api.ForgetNode(ctx, scope.Team, scope.Application, scope.Environment, opts.Node,
-		client.ForgetNodeJSONRequestBody{Reason: opts.Reason}))
+		client.ForgetNodeJSONRequestBody{Gone: opts.Gone, Reason: opts.Reason}))
 	if err != nil {
 		return err
 	}
@@ -162,7 +172,11 @@ func runForget(ctx context.Context, opts *Options) error {
 	}
 	f.IO.Printf("Forgot %s in %s.\n", opts.Node, scope.Environment)
 	for _, snapshot := range statement.Snapshots {
-		f.IO.Printf("  left behind: snapshot %s; nothing knows of it any more, so destroy it by hand\n", text.CleanLine(snapshot))
+		if opts.Gone {
+			f.IO.Printf("  left behind: snapshot %s; nothing knows of it any more, so destroy it by hand\n", text.CleanLine(snapshot))
+		} else {
+			f.IO.Printf("  kept: snapshot %s\n", text.CleanLine(snapshot))
+		}
 	}
 	f.IO.Printf("  nestor plan --env %s    shows what the next apply makes of it\n", scope.Environment)
 	return nil

@@ -139,7 +139,11 @@ func (e *Engine) with(ctx context.Context, req engine.Request, work func(*node) 
 	if err := os.MkdirAll(req.Workspace, 0o700); err != nil {
 		return fail(engine.Transient, "create workspace: %v", err)
 	}
-	turn, err := supervise.Acquire(ctx, req.Workspace, func(h supervise.Holder) { n.say("waiting for %s to end", h) })
+	turn, err := supervise.Acquire(ctx, req.Workspace, func(h supervise.Holder) {
+		n.say("waiting for %s to end", h)
+		req.WaitsFor(h.Occupant())
+	})
+	req.WaitsFor(nil)
 	if ctx.Err() != nil {
 		return errors.Join(fail(engine.Canceled, "canceled"), release(turn))
 	}

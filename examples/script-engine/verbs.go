@@ -103,12 +103,12 @@ func (n *node) forget() error {
 func (n *node) observe(ctx context.Context) (engine.Observation, error) {
 	s, err := n.settle(ctx)
 	if engine.ClassOf(err) == engine.Uncertain {
-		return engine.Observation{Exists: true, Uncertain: []string{resourceAddress}, Serial: s.Serial, Lineage: s.Lineage}, nil
+		return engine.Observation{Exists: true, Uncertain: []string{resourceAddress}, State: engine.State{Lineage: s.Lineage, Serial: s.Serial}}, nil
 	}
 	if err != nil || s.Resource == nil {
 		return engine.Observation{}, err
 	}
-	seen := engine.Observation{Exists: true, Serial: s.Serial, Lineage: s.Lineage}
+	seen := engine.Observation{Exists: true, State: engine.State{Lineage: s.Lineage, Serial: s.Serial}}
 	if !s.Resource.Partial {
 		seen.Outputs, err = n.outputs(s.Resource)
 	}

@@ -51,7 +51,7 @@ func (c *Compiler) adoptable(ctx context.Context, scope orchestrator.Scope, grap
 	if !found {
 		return unknownNode(graph, a.Node)
 	}
-	if err := c.untaken(ctx, scope, a.Node); err != nil {
+	if err := c.untaken(ctx, scope, a); err != nil {
 		return err
 	}
 	missing, err := c.undeployed(ctx, scope, node)
@@ -82,8 +82,10 @@ func unknownNode(graph composer.Graph, name string) error {
 	}
 }
 
-// untaken refuses a node that an engine was asked for already.
-func (c *Compiler) untaken(ctx context.Context, scope orchestrator.Scope, node string) error {
+// untaken refuses a node that an engine was asked for already, and one whose
+// place is known to be another than that of what is to be adopted.
+func (c *Compiler) untaken(ctx context.Context, scope orchestrator.Scope, a *orchestrator.Adoption) error {
+	node := a.Node
 	head, err := c.registry.Head(ctx, scope, node)
 	switch {
 	case isNotFound(err):
@@ -99,6 +101,11 @@ func (c *Compiler) untaken(ctx context.Context, scope orchestrator.Scope, node s
 		return &orchestrator.Refusal{
 			Reason: fmt.Sprintf("deployment %s has begun to make %s and has not succeeded", head.LastDeployment, node),
 			Hint:   "apply or destroy it first",
+		}
+	case head.Forgotten && head.StateRef != "" && head.StateRef != a.Reference:
+		return &orchestrator.Refusal{
+			Reason: fmt.Sprintf("%s was forgotten, and where it was, %s, is still its place", node, head.StateRef),
+			Hint:   fmt.Sprintf("adopt that, or state that nothing is there with `nestor forget %s --env %s --gone`", node, scope.Environment),
 		}
 	}
 	return nil

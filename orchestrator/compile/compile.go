@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/HatiCode/nestor/catalog"
@@ -154,11 +155,26 @@ func (c *Compiler) Graph(ctx context.Context, scope orchestrator.Scope, digest s
 // Previous is the graph of what is there now, stored, and its digest; empty
 // when nothing is. Usually that is the graph of the last successful deployment.
 // After one that failed, nodes may be on different graphs; then a graph of
-// their own is put together from the heads.
+// their own is put together from the heads. Nodes that were forgotten are among
+// them: somebody has to look where they were.
 func (c *Compiler) Previous(ctx context.Context, scope orchestrator.Scope) (string, error) {
+	return c.before(ctx, scope, composer.Graph{})
+}
+
+// before is Previous as a deployment of a target finds it. A node of the target
+// that was forgotten is not there, as far as anybody knows: the deployment looks
+// before it makes it, and takes away again what it has made.
+func (c *Compiler) before(ctx context.Context, scope orchestrator.Scope, target composer.Graph) (string, error) {
 	heads, err := c.registry.Heads(ctx, scope)
-	if err != nil || len(heads) == 0 {
+	if err != nil {
 		return "", err
+	}
+	heads = slices.DeleteFunc(heads, func(head orchestrator.NodeHead) bool {
+		_, wanted := target.Index(head.Node)
+		return head.Forgotten && wanted
+	})
+	if len(heads) == 0 {
+		return "", nil
 	}
 	graphs := map[string]composer.Graph{}
 	nodes := make([]composer.Node, 0, len(heads))
@@ -199,6 +215,9 @@ func (c *Compiler) partial(ctx context.Context, scope orchestrator.Scope, graph 
 			continue
 		}
 		at, found := graph.Index(head.Node)
+		if !found && head.Forgotten {
+			continue
+		}
 		if !found {
 			return nil, fmt.Errorf("node %s of %s is not in graph %s, which is what is there", head.Node, scope, graph.Digest)
 		}

@@ -53,6 +53,14 @@ func (c *Compiler) Drift(ctx context.Context, req DriftRequest) (report orchestr
 			Hint:   fmt.Sprintf("run `nestor apply --env %s` first", req.Environment),
 		}
 	}
+	deployed, err := c.registry.GetGraph(ctx, graph)
+	if err != nil {
+		return report, false, err
+	}
+	previous, err := c.before(ctx, req.Scope, deployed)
+	if err != nil {
+		return report, false, err
+	}
 	report = orchestrator.Drift{
 		ID: c.newID(), Scope: req.Scope, Status: orchestrator.DriftRunning, Trigger: req.Trigger, Repair: req.Repair,
 		Principal: req.Principal, RequestID: req.RequestID,
@@ -60,7 +68,7 @@ func (c *Compiler) Drift(ctx context.Context, req DriftRequest) (report orchestr
 	}
 	return c.registry.BeginDrift(ctx, report, orchestrator.Plan{
 		ID: report.ID, Scope: req.Scope, Kind: orchestrator.KindApply, Release: state.Release,
-		GraphDigest: graph, PreviousGraphDigest: graph, Basis: state.Basis, Principal: req.Principal,
+		GraphDigest: graph, PreviousGraphDigest: previous, Basis: state.Basis, Principal: req.Principal,
 		Status: orchestrator.PlanRunning, CreatedAt: report.StartedAt, Drift: true,
 	})
 }
@@ -126,6 +134,8 @@ func (c *Compiler) unattended(ctx context.Context, d orchestrator.Drift) (string
 				n.Node, d.Environment), nil
 		case orchestrator.NodePartial:
 			return fmt.Sprintf("%s was never whole; run `nestor apply --env %s`", n.Node, d.Environment), nil
+		case orchestrator.NodeNotKnown:
+			return fmt.Sprintf("%s was forgotten, so nobody knows what is there; run `nestor apply --env %s`", n.Node, d.Environment), nil
 		default:
 		}
 	}

@@ -36,7 +36,7 @@ func (n *neighbours) find(team, application, node string) (composer.ExternalNode
 
 func (n *neighbours) read(scope orchestrator.Scope, id string) (composer.ExternalNode, bool, error) {
 	head, err := n.registry.Head(n.ctx, scope, id)
-	if isNotFound(err) {
+	if isNotFound(err) || err == nil && head.Forgotten {
 		return composer.ExternalNode{}, false, nil
 	}
 	if err != nil {

@@ -39,7 +39,7 @@ func (c *Compiler) Prepare(ctx context.Context, id, principal string) (contract.
 	if err != nil {
 		return contract.Prepared{}, err
 	}
-	previous, err := c.Previous(ctx, d.Scope)
+	previous, err := c.before(ctx, d.Scope, target)
 	if err != nil {
 		return contract.Prepared{}, err
 	}

@@ -42,7 +42,7 @@ func (c *Compiler) draft(ctx context.Context, p store.Principal, req PlanRequest
 		return plan, err
 	}
 	plan.Release, plan.GraphDigest = target.Release, target.Digest
-	if plan.PreviousGraphDigest, err = c.Previous(ctx, req.Scope); err != nil {
+	if plan.PreviousGraphDigest, err = c.before(ctx, req.Scope, target); err != nil {
 		return plan, err
 	}
 	state, err := c.registry.Scope(ctx, req.Scope)

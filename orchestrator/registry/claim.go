@@ -105,6 +105,21 @@ func (r *Registry) unclaim(
 	return nil
 }
 
+// forgetHead keeps of a head where the node's state lives, with what was adopted
+// there and its snapshots. The inputs that an engine was given last stay, too:
+// without them it could not look. Everything else is void.
+func (r *Registry) forgetHead(ctx context.Context, b *batch, head orchestrator.NodeHead) error {
+	b.delete(valuesKey(head.Scope, head.Node, outputsDocument))
+	had := head.Claims
+	head.Claims = slices.DeleteFunc(slices.Clone(had), func(c orchestrator.Claim) bool { return !c.Adopted })
+	head.InputsRef, head.InputDigest, head.OutputsRef, head.OutputsDigest = "", "", "", ""
+	head.Intended, head.Adopting, head.Removing = "", false, false
+	head.Lineage, head.Serial, head.Error = "", 0, nil
+	head.Status, head.Forgotten, head.UpdatedAt = orchestrator.NodeForgotten, true, r.now()
+	b.put(headKey(head.Scope, head.Node), head)
+	return r.unclaim(ctx, b, head.Scope, head.Node, had, head.Claims)
+}
+
 // deleteHead removes all that is recorded of a node but its fence, with what is
 // known of its snapshots.
 func (r *Registry) deleteHead(

@@ -95,6 +95,18 @@ func TestForgettingNamesSnapshots(t *testing.T) {
 	f.must(f.Commit(t.Context(), a, done))
 	head, err := f.Forget(t.Context(), statement())
 	f.must(err)
+	kept, err := f.Head(t.Context(), scope(), node)
+	f.must(err)
+	if diff := cmp.Diff(head.Snapshots, kept.Snapshots); diff != "" {
+		t.Errorf("snapshots of the head (-before +after):\n%s", diff)
+	}
+	if _, outputs, err := f.RevealSnapshot(t.Context(), kept, snapshot); err != nil || len(outputs) != 1 {
+		t.Errorf("what the snapshot holds: %v, %v", outputs, err)
+	}
+	gone := statement()
+	gone.Gone = true
+	head, err = f.Forget(t.Context(), gone)
+	f.must(err)
 	if diff := cmp.Diff([]string{snapshot.Address}, head.SnapshotAddresses()); diff != "" {
 		t.Errorf("snapshots in the answer (-want +got):\n%s", diff)
 	}

@@ -6,31 +6,52 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/store"
 )
 
-// LeaseTTL is how long a worker may be silent, unless it is configured
-// otherwise, before it stops its engines by itself.
-const LeaseTTL = 15 * time.Second
+// Proof says whether an attempt that began and did not end is over. dead says
+// that it provably is; without an error and alive it is known to be kept apart
+// from the next one. That its lease was not renewed is no proof.
+type Proof func(orchestrator.Tenure) (dead bool, err error)
 
-// Proof says whether an attempt that began and did not end is over: nil if it
-// provably is. That its lease was not renewed is no proof.
-type Proof func(orchestrator.Tenure) error
-
-// proven asks for the proof that the attempt before is over.
-func (r *Registry) proven(ctx context.Context, a *Attempt, head orchestrator.NodeHead, proof Proof) error {
+// proven asks for the proof that the attempt before is over. One that died is
+// buried: it is among the attempt's dead from then on.
+func (r *Registry) proven(
+	ctx context.Context, a *Attempt, head orchestrator.NodeHead, proof Proof,
+) (buried bool, err error) {
 	if proof == nil || head.Status != orchestrator.NodeRunning || head.LastDeployment == "" {
-		return nil
+		return false, nil
 	}
 	tenure, err := r.tenure(ctx, head)
 	if err != nil || tenure == nil {
-		return err
+		return false, err
 	}
 	a.Before = tenure
-	return proof(*tenure)
+	dead, err := proof(*tenure)
+	if err != nil || !dead {
+		return false, err
+	}
+	a.Dead = r.bury(a.principal, a.Dead, *tenure)
+	return true, nil
+}
+
+// maxDead bounds how many dead attempts a head remembers: the latest.
+const maxDead = 16
+
+// bury adds a dead attempt to those that are known, with what proves its death.
+func (r *Registry) bury(principal string, known []orchestrator.Tenure, t orchestrator.Tenure) []orchestrator.Tenure {
+	if slices.ContainsFunc(known, func(o orchestrator.Tenure) bool { return o.Fence == t.Fence }) {
+		return known
+	}
+	if !t.Ended() {
+		t.EndedAt, t.EndedBy, t.Reason = r.now(), principal, "its process was seen to be dead"
+	}
+	t.Awaited, t.WaitsFor = false, nil
+	all := append(slices.Clone(known), t)
+	return all[max(0, len(all)-maxDead):]
 }
 
 // tenure of the attempt that the head says is at work; nil where nobody knows
@@ -65,7 +86,7 @@ func (r *Registry) leased(ctx context.Context, s orchestrator.Scope, node string
 func tenureOf(run orchestrator.NodeRun) orchestrator.Tenure {
 	t := orchestrator.Tenure{
 		Deployment: run.Deployment, Node: run.Node, Action: run.Action, Fence: run.Fence,
-		StartedAt: run.StartedAt, RenewedAt: run.StartedAt,
+		StartedAt: run.StartedAt, RenewedAt: run.StartedAt, TTL: run.TTL,
 	}
 	if run.Lease != nil {
 		t.Lease = *run.Lease
@@ -73,11 +94,11 @@ func tenureOf(run orchestrator.NodeRun) orchestrator.Tenure {
 	return t
 }
 
-// Renew says in the store that an attempt is at work still. With ErrFenced it
-// has lost the node, and its engine has to stop.
+// Renew says in the store that an attempt is at work still, and for whom it
+// waits. With ErrFenced it has lost the node, and its engine has to stop.
 func (r *Registry) Renew(ctx context.Context, a Attempt) error {
 	t := tenureOf(a.Run)
-	t.RenewedAt = r.now()
+	t.RenewedAt, t.WaitsFor = r.now(), a.WaitsFor
 	return r.putTenure(ctx, a, t)
 }
 
@@ -121,7 +142,8 @@ func (r *Registry) Blocked(
 	if err != nil {
 		return err
 	}
-	if known.Fence < t.Fence {
+	if known.Fence < t.Fence || known.Fence == t.Fence && !known.Awaited {
+		t.Awaited = true
 		b.check(fenceKey(s, t.Node), t.Fence)
 		b.replace(leaseKey(s, t.Node), recorded, t)
 	}

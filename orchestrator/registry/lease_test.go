@@ -38,7 +38,7 @@ func statement() registry.Statement {
 func (f *fixture) silence() {
 	f.clock.mu.Lock()
 	defer f.clock.mu.Unlock()
-	f.clock.now = f.clock.now.Add(2 * registry.LeaseTTL)
+	f.clock.now = f.clock.now.Add(2 * orchestrator.LeaseTTL)
 }
 
 // all that is in the store of a scope and a deployment.
@@ -128,12 +128,12 @@ func TestProofOfDeath(t *testing.T) {
 	f.must(err)
 	refused := errors.New("who knows")
 	var asked orchestrator.Tenure
-	proof := func(tenure orchestrator.Tenure) error {
+	proof := func(tenure orchestrator.Tenure) (bool, error) {
 		asked = tenure
 		if tenure.Ended() {
-			return nil
+			return true, nil
 		}
-		return refused
+		return false, refused
 	}
 	before := f.all(id)
 	if _, err := f.beginAs(id, 2, far(), proof); !errors.Is(err, refused) {
@@ -148,7 +148,7 @@ func TestProofOfDeath(t *testing.T) {
 	f.must(f.Blocked(t.Context(), "worker:tiny", scope(), id, asked, "it is held"))
 	tenures, err := f.Tenures(t.Context(), scope())
 	f.must(err)
-	if len(tenures) != 1 || tenures[0].Lease.Host != "far" {
+	if len(tenures) != 1 || tenures[0].Lease.Host != "far" || !tenures[0].Awaited {
 		t.Errorf("who holds it cannot be seen: %+v", tenures)
 	}
 	f.must(f.Renew(t.Context(), first))
@@ -207,11 +207,11 @@ func TestAStepThatEndsGivesItsLeaseBack(t *testing.T) {
 	a, err = f.beginAs(f.accept("two").ID, 1, far(), nil)
 	f.must(err)
 	f.must(f.End(t.Context(), a, "the store was away"))
-	if _, err := f.beginAs(a.Run.Deployment, 2, far(), func(tenure orchestrator.Tenure) error {
+	if _, err := f.beginAs(a.Run.Deployment, 2, far(), func(tenure orchestrator.Tenure) (bool, error) {
 		if !tenure.Ended() || time.Time.IsZero(tenure.EndedAt) {
-			return errors.New("not ended")
+			return false, errors.New("not ended")
 		}
-		return nil
+		return true, nil
 	}); err != nil {
 		t.Errorf("after an end that was recorded alone: %v", err)
 	}
@@ -232,7 +232,9 @@ func TestForget(t *testing.T) {
 	if diff := cmp.Diff(claims, head.Claims); diff != "" {
 		t.Errorf("claims of the head (-want +got):\n%s", diff)
 	}
-	_, err = f.Forget(t.Context(), statement())
+	gone := statement()
+	gone.Gone = true
+	_, err = f.Forget(t.Context(), gone)
 	f.must(err)
 	left := f.all(id)
 	for key := range left {

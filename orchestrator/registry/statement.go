@@ -19,6 +19,8 @@ type Statement struct {
 	Reason    string
 	// Host that must hold the node, for Unlock; empty: whichever does.
 	Host string
+	// Gone, for Forget: nothing is there, not even a state.
+	Gone bool
 }
 
 // Unlock records a person's word that the attempt at work on a node is dead, and
@@ -65,11 +67,8 @@ func (r *Registry) unlock(ctx context.Context, st Statement) (orchestrator.Tenur
 		}
 	}
 	now := r.now()
-	if silent := now.Sub(held.RenewedAt); silent < LeaseTTL {
-		return *held, &orchestrator.Refusal{
-			Reason: fmt.Sprintf("%s is held by %s, which is %s ago", st.Node, held.Holder(), silent.Round(time.Second)),
-			Hint:   fmt.Sprintf("cancel the deployment if it shall stop; a holder that is silent for %s can be unlocked", LeaseTTL),
-		}
+	if !held.Overdue(now) {
+		return *held, lively(*held, now)
 	}
 	held.EndedAt, held.EndedBy, held.Reason = now, st.Principal, st.Reason
 	b := r.batch(st.Principal)
@@ -81,13 +80,34 @@ func (r *Registry) unlock(ctx context.Context, st Statement) (orchestrator.Tenur
 	return *held, b.commit(ctx)
 }
 
+// lively refuses to take a node from an attempt that was heard of just now. One
+// that waits itself does not hold the node: no word lets it go on but the end of
+// the program that does.
+func lively(held orchestrator.Tenure, now time.Time) error {
+	if program := held.WaitsFor; program != nil {
+		return &orchestrator.Refusal{
+			Reason: fmt.Sprintf("%s is held by %s, for whose end process %d on %s waits", held.Node, program, held.Lease.PID, held.Lease.Host),
+			Hint:   "let that program go on, or end it on " + program.Host + ": the step then goes on by itself",
+		}
+	}
+	return &orchestrator.Refusal{
+		Reason: fmt.Sprintf("%s is held by %s, which is %s ago", held.Node, held.Holder(), now.Sub(held.RenewedAt).Round(time.Second)),
+		Hint: fmt.Sprintf("cancel the deployment if it shall stop; a holder that is silent for %s can be unlocked",
+			held.Due().Sub(held.RenewedAt)),
+	}
+}
+
 // Forget records a person's word that what is recorded of a node holds no more,
-// such as after its state was lost and its resources are gone: head, inputs,
-// outputs and claims are deleted, what an interrupted create may have made is in
-// doubt no more, and the next apply takes what is there, or makes it anew. Nothing is asked of an engine: snapshots that were taken of it
-// stay, and are named by the head that is returned and by the event, since
-// nothing knows of them any more. A node at work is refused with
-// *orchestrator.Refusal.
+// such as after its state was lost. The head stays for what is no less true than
+// before: where the node's state lives, by which engine, what was adopted, and its
+// snapshots. Lineage, outputs, errors and the claims of its identity go, and
+// nothing is known to exist; what an interrupted create may have made is in doubt
+// no more. The next apply looks at that place, takes what is there, or makes it
+// anew. A statement that it is Gone deletes the head, too; its snapshots are then
+// known to nobody, and whoever calls it has to name them.
+//
+// Nothing is asked of an engine. The head that is returned is the one before. A
+// node at work is refused with *orchestrator.Refusal.
 func (r *Registry) Forget(ctx context.Context, st Statement) (orchestrator.NodeHead, error) {
 	var head orchestrator.NodeHead
 	err := retry(ctx, func() error {
@@ -134,12 +154,18 @@ func (r *Registry) forget(ctx context.Context, st Statement) (orchestrator.NodeH
 	b := r.batch(st.Principal)
 	fence.Settled = true
 	b.replace(fenceKey(st.Scope, st.Node), revision, fence)
-	if err := r.deleteHead(ctx, b, st.Scope, st.Node, head.Claims, head.Snapshots); err != nil {
+	if st.Gone {
+		err = r.deleteHead(ctx, b, st.Scope, st.Node, head.Claims, head.Snapshots)
+	} else {
+		err = r.forgetHead(ctx, b, head)
+	}
+	if err != nil {
 		return head, err
 	}
 	b.delete(leaseKey(st.Scope, st.Node))
 	b.event(orchestrator.Event{Deployment: head.LastDeployment, Type: orchestrator.EventNodeForgotten, Node: st.Node}, map[string]any{
-		"lineage": head.Lineage, "serial": head.Serial, "snapshots": head.SnapshotAddresses(), "reason": st.Reason,
+		"lineage": head.Lineage, "serial": head.Serial, "snapshots": head.SnapshotAddresses(),
+		"gone": st.Gone, "reason": st.Reason,
 	})
 	return head, b.commit(ctx)
 }

@@ -49,9 +49,16 @@ type Attempt struct {
 	Intended string
 	Adopting bool // see orchestrator.NodeHead
 	Removing bool // likewise
+	// Forgotten says that the head is one that was forgotten, until an engine is
+	// about to be asked for a change.
+	Forgotten bool
 	// Before is the attempt that was at work when this one began and is over by
-	// its Proof; nil where there was none.
+	// its Proof; nil where there was none. Dead are all that died at work on the
+	// node and may have left a lock, with that one.
 	Before *orchestrator.Tenure
+	Dead   []orchestrator.Tenure
+	// WaitsFor is told by Renew.
+	WaitsFor *orchestrator.Occupant
 	// Held says that a lease was written for the attempt, or left by one that died
 	// before it, which its end removes.
 	Held bool
@@ -106,6 +113,7 @@ func (r *Registry) begin(
 		return a, err
 	}
 	var before orchestrator.NodeHead
+	buried := false
 	a.HeadRevision, err = r.readOrZero(ctx, headKey(scope, run.Node), "head of "+run.Node, &before)
 	if err != nil {
 		return a, err
@@ -114,14 +122,17 @@ func (r *Registry) begin(
 		if err := notOvertaken(before, run); err != nil {
 			return a, err
 		}
-		before.Revision = a.HeadRevision
-		if err := r.proven(ctx, &a, before, proof); err != nil {
+		before.Revision, a.Dead = a.HeadRevision, before.Dead
+		if buried, err = r.proven(ctx, &a, before, proof); err != nil {
 			return a, err
 		}
+		before.Dead = a.Dead
 		a.Head, a.Intended, a.Adopting = &before, before.Intended, before.Adopting
-		a.Removing, a.Claims = before.Removing, before.Claims
+		a.Removing, a.Claims, a.Forgotten = before.Removing, before.Claims, before.Forgotten
 		a.Interrupted = before.Status == orchestrator.NodeRunning || before.Status == orchestrator.NodeUncertain
-		run.BeforeRef = before.GraphDigest
+		if run.Forgotten = before.Forgotten; !run.Forgotten {
+			run.BeforeRef = before.GraphDigest
+		}
 		head = before
 	}
 	fence.Settled = fence.stands(before)
@@ -143,8 +154,12 @@ func (r *Registry) begin(
 	b := r.batch(principal)
 	b.replace(fenceKey(scope, run.Node), fenceRevision, fence)
 	b.put(runKey(run.Deployment, run.Node), run)
-	if run.Action != orchestrator.StepObserve {
+	switch {
+	case run.Action != orchestrator.StepObserve:
 		b.replace(headKey(scope, run.Node), a.HeadRevision, head)
+		a.HeadRevision++
+	case buried: // all that an observation writes of the head
+		b.replace(headKey(scope, run.Node), a.HeadRevision, before)
 		a.HeadRevision++
 	}
 	b.event(orchestrator.Event{Deployment: run.Deployment, Type: orchestrator.EventNodeStart, Node: run.Node}, map[string]any{
@@ -188,7 +203,7 @@ func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) err
 			earlier.Action, earlier.Attempt, run.Action, run.Attempt, ErrFenced)
 	}
 	run.Created, run.Replaced, run.BeforeRef = earlier.Created, earlier.Replaced, earlier.BeforeRef
-	run.Compensation = earlier.Compensation
+	run.Compensation, run.Forgotten = earlier.Compensation, run.Forgotten || earlier.Forgotten
 	if run.Action == orchestrator.StepRestore && earlier.Action != run.Action {
 		run.Replaced = false // by the restoration
 	}
@@ -284,7 +299,7 @@ func (r *Registry) intend(ctx context.Context, a *Attempt, in Intent) error {
 	if _, err := r.read(ctx, headKey(a.Scope, run.Node), "head of "+run.Node, &head); err != nil {
 		return err
 	}
-	head.Intended, head.Adopting = in.Graph, in.Adopting
+	head.Intended, head.Adopting, head.Forgotten = in.Graph, in.Adopting, false
 	b := r.batch(a.principal)
 	var err error
 	if head.Claims, err = r.claim(ctx, b, *a, in.Claims); err != nil {
@@ -299,7 +314,7 @@ func (r *Registry) intend(ctx context.Context, a *Attempt, in Intent) error {
 	if err := b.fenced(ctx, run); err != nil {
 		return fmt.Errorf("record the intent of %s of %s: %w", run.Action, run.Node, err)
 	}
-	a.Run, a.Intended, a.Adopting, a.Claims = run, in.Graph, in.Adopting, head.Claims
+	a.Run, a.Intended, a.Adopting, a.Claims, a.Forgotten = run, in.Graph, in.Adopting, head.Claims, false
 	return nil
 }
 
@@ -314,9 +329,11 @@ func (b *batch) fenced(ctx context.Context, run orchestrator.NodeRun) error {
 
 // Commit is the end of a step.
 type Commit struct {
-	// Head to write; nil leaves it, and DeleteHead removes it.
+	// Head to write; nil leaves it, and DeleteHead removes it. ForgetHead leaves of
+	// it what Forget does: nothing of the node is known to exist any more.
 	Head       *orchestrator.NodeHead
 	DeleteHead bool
+	ForgetHead bool
 	// Inputs and Outputs to write beside the head; nil leaves them.
 	Inputs  []OutputValue
 	Outputs []OutputValue
@@ -357,7 +374,11 @@ func (r *Registry) commit(ctx context.Context, a Attempt, c Commit) error {
 		b.delete(leaseKey(a.Scope, run.Node))
 	}
 	switch {
-	case c.DeleteHead:
+	case c.ForgetHead && a.Head != nil:
+		if err := r.forgetAgain(ctx, b, a); err != nil {
+			return fmt.Errorf("commit %s of %s: %w", run.Action, run.Node, err)
+		}
+	case c.DeleteHead, c.ForgetHead:
 		var snapshots []orchestrator.Snapshot
 		if a.Head != nil {
 			snapshots = a.Head.Snapshots
@@ -386,13 +407,25 @@ func (r *Registry) commit(ctx context.Context, a Attempt, c Commit) error {
 	return nil
 }
 
+// forgetAgain is forgetHead at the end of a step.
+func (r *Registry) forgetAgain(ctx context.Context, b *batch, a Attempt) error {
+	head := *a.Head
+	head.Intended, head.Claims, head.Dead = a.Intended, a.Claims, a.Dead
+	head.Fence, head.LastDeployment = a.Run.Fence, a.Run.Deployment
+	return r.forgetHead(ctx, b, head)
+}
+
 func (r *Registry) commitHead(ctx context.Context, b *batch, a Attempt, c Commit) error {
 	head := *c.Head
 	head.Scope, head.Node = a.Scope, a.Run.Node
 	head.Fence, head.LastDeployment, head.UpdatedAt = a.Run.Fence, a.Run.Deployment, r.now()
 	head.Intended, head.Adopting, head.Removing, head.Claims = a.Intended, a.Adopting, a.Removing, a.Claims
+	head.Forgotten, head.Dead = a.Forgotten, a.Dead
 	if c.Inputs != nil {
-		head.Intended, head.Adopting, head.Removing = "", false, false
+		if c.Changed { // the engine had the lock
+			head.Dead = nil
+		}
+		head.Intended, head.Adopting, head.Removing, head.Forgotten = "", false, false, false
 		// A step that found nothing to change has announced no claims yet.
 		if _, err := r.claim(ctx, b, a, c.Claims); err != nil {
 			return err

@@ -80,8 +80,16 @@ func (r *Registry) RevealOutputs(ctx context.Context, head orchestrator.NodeHead
 
 // RevealInputs returns the inputs with which a node was last applied by a
 // graph, decrypted, for activities only: those that succeeded, or those that an
-// engine was asked for and that did not.
+// engine was asked for and that did not. Of a node that was forgotten they are
+// good for a look at where it was.
 func (r *Registry) RevealInputs(ctx context.Context, head orchestrator.NodeHead, graph string) ([]OutputValue, error) {
+	if head.Forgotten {
+		values, err := r.values(ctx, head, inputsDocument, true)
+		if err != nil || len(values) > 0 {
+			return values, err
+		}
+		return r.values(ctx, head, intendedDocument, true)
+	}
 	which := inputsDocument
 	if head.Intended != "" && (head.InputsRef == "" || head.Intended == graph && head.GraphDigest != graph) {
 		which = intendedDocument

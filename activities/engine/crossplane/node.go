@@ -187,7 +187,11 @@ func (n *node) takeTurn(ctx context.Context) (done func(), err error) {
 	if err := os.MkdirAll(n.req.Workspace, 0o700); err != nil {
 		return nil, failed("create workspace", err)
 	}
-	turn, err := supervise.Acquire(ctx, n.req.Workspace, func(h supervise.Holder) { n.say("waiting for %s to end", h) })
+	turn, err := supervise.Acquire(ctx, n.req.Workspace, func(h supervise.Holder) {
+		n.say("waiting for %s to end", h)
+		n.req.WaitsFor(h.Occupant())
+	})
+	n.req.WaitsFor(nil)
 	if ctx.Err() != nil {
 		if err == nil {
 			err = turn.Release()

@@ -45,9 +45,13 @@ func (f found) all() []*unstructured.Unstructured {
 func (f found) state() engine.State {
 	all := f.all()
 	if len(all) == 0 {
-		return engine.State{}
+		return engine.State{Live: true}
 	}
-	return engine.State{Lineage: string(all[0].GetUID()), Serial: all[0].GetGeneration()}
+	return stateOf(all[0])
+}
+
+func stateOf(obj *unstructured.Unstructured) engine.State {
+	return engine.State{Lineage: string(obj.GetUID()), Serial: obj.GetGeneration(), Live: true}
 }
 
 // read finds the node's objects. A kind that the cluster has in no version has
@@ -166,7 +170,7 @@ func (n *node) observe(ctx context.Context) (engine.Observation, error) {
 	}
 	all := f.all()
 	if len(all) == 0 {
-		return engine.Observation{}, nil
+		return engine.Observation{State: f.state()}, nil
 	}
 	return n.observation(ctx, all[0])
 }
@@ -178,7 +182,7 @@ func (n *node) observation(ctx context.Context, obj *unstructured.Unstructured) 
 		return engine.Observation{}, err
 	}
 	return engine.Observation{
-		Exists: true, Outputs: outputs, Serial: obj.GetGeneration(), Lineage: string(obj.GetUID()),
+		Exists: true, Outputs: outputs, State: stateOf(obj),
 		StateRef: joinRef(obj.GetNamespace(), obj.GetName()),
 	}, nil
 }

@@ -80,7 +80,9 @@ func testNoChange(t *testing.T, h Harness) {
 	if !p.Empty() {
 		t.Errorf("the second preview has changes: %+v", p.Changes)
 	}
-	if diff := cmp.Diff(engine.State{Lineage: first.Lineage, Serial: first.Serial}, p.State); diff != "" {
+	want := p.State // what else the engine says of it is its own business
+	want.Lineage, want.Serial = first.Lineage, first.Serial
+	if diff := cmp.Diff(want, p.State); diff != "" {
 		t.Errorf("the state that the preview was made on (-applied +previewed):\n%s", diff)
 	}
 	if diff := cmp.Diff(first, second); diff != "" {

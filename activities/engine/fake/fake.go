@@ -168,9 +168,11 @@ func (n *node) lock(ctx context.Context) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return n.broken(err)
 	}
-	turn, err := supervise.Acquire(ctx, dir, func(supervise.Holder) {
+	turn, err := supervise.Acquire(ctx, dir, func(h supervise.Holder) {
 		_, _ = fmt.Fprintf(n.req.Log, "waiting for another attempt at %s to end\n", n.req.Node)
+		n.req.WaitsFor(h.Occupant())
 	})
+	n.req.WaitsFor(nil)
 	if ctx.Err() != nil {
 		return errors.Join(n.canceled(ctx), err)
 	}

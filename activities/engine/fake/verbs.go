@@ -45,7 +45,7 @@ func (n *node) observe(ctx context.Context) (engine.Observation, error) {
 		return engine.Observation{}, n.broken(err)
 	}
 	o := engine.Observation{
-		Serial: s.Serial, Lineage: s.Lineage, Exists: s.Resource != nil || len(unrecorded) > 0 || len(uncertain) > 0,
+		State: engine.State{Lineage: s.Lineage, Serial: s.Serial}, Exists: s.Resource != nil || len(unrecorded) > 0 || len(uncertain) > 0,
 		Uncertain: uncertain,
 	}
 	if s.Resource != nil {

@@ -35,7 +35,7 @@ func (n *node) observe(ctx context.Context) (engine.Observation, error) {
 	}
 	seen := engine.Observation{
 		Exists: true, Outputs: map[string]any{},
-		Serial: int64(last.Version), Lineage: last.labels[lineageLabel], StateRef: n.req.StateRef,
+		State: engine.State{Lineage: last.labels[lineageLabel], Serial: int64(last.Version)}, StateRef: n.req.StateRef,
 	}
 	for _, spec := range n.req.Outputs {
 		one, err := n.readOutputs(ctx, []engine.OutputSpec{spec})

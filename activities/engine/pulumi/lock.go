@@ -82,10 +82,10 @@ func (n *node) fileLocks() ([]lock, error) {
 
 // dead says whether a lock is provably that of this workspace's own program,
 // which has died: same host, same pid, taken since that program began, and no
-// process with that pid lives now. Or it is of the host and the time of the
-// attempt before, which the caller has proven to be dead.
+// process with that pid lives now. Or it is of the host and the time of an
+// attempt that the caller has proven to be dead.
 func (n *node) dead(l lock) bool {
-	if n.req.Dead.Left(l.Host, l.Created.Add(time.Second-time.Nanosecond)) && !living(l) {
+	if n.req.LeftByDead(l.Host, l.Created.Add(time.Second-time.Nanosecond)) && !living(l) {
 		return true // Pulumi tells the time to the second
 	}
 	if n.journal == nil || n.journal.Stack != n.stack.ref() {
@@ -153,7 +153,7 @@ func (n *node) unlocked(ctx context.Context, run func() error) error {
 	if len(locks) == 0 {
 		return err
 	}
-	n.say("breaking the lock of %s: it was the attempt before, which is dead", locks[0])
+	n.say("breaking the lock of %s: it was an earlier attempt, which is dead", locks[0])
 	if err := n.runCancel(ctx); err != nil {
 		return err
 	}

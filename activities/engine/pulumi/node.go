@@ -71,6 +71,7 @@ func (e *Engine) open(ctx context.Context, req engine.Request) (*node, error) {
 		return nil, failed("create workspace", err)
 	}
 	n.turn, err = supervise.Acquire(ctx, req.Workspace, n.waiting)
+	req.WaitsFor(nil)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, canceled(ctx)

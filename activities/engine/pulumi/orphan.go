@@ -13,6 +13,7 @@ import (
 // other attempt may begin beside them.
 func (n *node) waiting(h supervise.Holder) {
 	n.say("waiting for %s to end", h)
+	n.req.WaitsFor(h.Occupant())
 	if h.Engine == 0 {
 		return // another attempt is at work, not a program of a dead one
 	}

@@ -193,6 +193,11 @@ func (d deployment) root() (resource, bool) {
 // occupied says whether the stack holds anything.
 func (d deployment) occupied() bool { return len(d.Resources) > 0 || len(d.uncertain()) > 0 }
 
+// state identifies what was read.
+func (d deployment) state() engine.State {
+	return engine.State{Lineage: d.lineage(), Serial: d.serial(), ByClock: true}
+}
+
 // serial tells one checkpoint of a stack from another. Pulumi counts none, but
 // notes the time at which it writes.
 func (d deployment) serial() int64 {

@@ -33,7 +33,7 @@ func (n *node) observed(ctx context.Context, d deployment) (engine.Observation, 
 		return engine.Observation{}, err
 	}
 	return engine.Observation{
-		Exists: d.occupied(), Outputs: outputs, Serial: d.serial(), Lineage: d.lineage(),
+		Exists: d.occupied(), Outputs: outputs, State: d.state(),
 		Uncertain: d.uncertain(), StateRef: n.stack.ref(),
 	}, nil
 }
@@ -44,7 +44,7 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 		return engine.Preview{}, err
 	}
 	p, err := n.previewOf(ctx, d, uncertain)
-	p.State = engine.State{Lineage: d.lineage(), Serial: d.serial()}
+	p.State = d.state()
 	return p, err
 }
 
@@ -238,7 +238,9 @@ func (n *node) settled(ctx context.Context, err error) (deployment, error) {
 		if ctx.Err() != nil {
 			return deployment{}, err // the next attempt settles what is left
 		}
-		if awaitErr := n.turn.Await(ctx, n.waiting); awaitErr != nil {
+		awaitErr := n.turn.Await(ctx, n.waiting)
+		n.req.WaitsFor(nil)
+		if awaitErr != nil {
 			return deployment{}, canceled(ctx)
 		}
 		if buryErr := n.bury(); buryErr != nil {

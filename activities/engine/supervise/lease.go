@@ -51,6 +51,18 @@ func (h Holder) String() string {
 		filepath.Base(h.Program), h.Verb, h.Engine, h.Host, h.Since.UTC().Format(time.RFC3339))
 }
 
+// Occupant is the program that holds the lease; nil where nobody knows which.
+func (h Holder) Occupant() *orchestrator.Occupant {
+	if h.PID == 0 {
+		return nil
+	}
+	o := &orchestrator.Occupant{Host: h.Host, PID: h.PID, Program: h.Program, Since: h.Since}
+	if h.Engine != 0 {
+		o.PID = h.Engine
+	}
+	return o
+}
+
 // Turn is the right of one attempt to work in a workspace. Nothing else starts
 // a program there, and no program of an earlier attempt is alive.
 type Turn struct {

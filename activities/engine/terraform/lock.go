@@ -89,11 +89,11 @@ func (n *node) toUnlock(l lockInfo) string {
 // on this host between the program's start and its first act: the program acted
 // under the lock, and only one can have taken it in that time.
 //
-// So is one that was made on the host and in the time of the attempt before,
-// which the caller has proven to be dead, wherever that was.
+// So is one that was made on the host and in the time of an attempt that the
+// caller has proven to be dead, wherever that was.
 func (n *node) breakable(l lockInfo) (bool, error) {
 	_, maker, _ := strings.Cut(l.who, "@")
-	if made, err := time.Parse(lockTime, l.created); err == nil && l.id != "" && n.req.Dead.Left(maker, made) {
+	if made, err := time.Parse(lockTime, l.created); err == nil && l.id != "" && n.req.LeftByDead(maker, made) {
 		return true, nil
 	}
 	died, err := n.dead()
@@ -138,7 +138,7 @@ func (n *node) unlocked(ctx context.Context, run func() error) error {
 	if checkErr != nil || !mine {
 		return err
 	}
-	n.say("breaking lock %s of %s: its holder was the attempt before, which is dead", lock.id, lock.who)
+	n.say("breaking lock %s of %s: its holder was an earlier attempt, which is dead", lock.id, lock.who)
 	if err := n.runUnlock(ctx, lock.id); err != nil {
 		return err
 	}

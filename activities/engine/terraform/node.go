@@ -64,6 +64,7 @@ func (e *Engine) open(ctx context.Context, req engine.Request) (*node, error) {
 		return nil, failed("create workspace", err)
 	}
 	n.turn, err = supervise.Acquire(ctx, req.Workspace, n.waiting)
+	req.WaitsFor(nil)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, canceled(ctx)
@@ -83,7 +84,10 @@ func (n *node) close() {
 	}
 }
 
-func (n *node) waiting(h supervise.Holder) { n.say("waiting for %s to end", h) }
+func (n *node) waiting(h supervise.Holder) {
+	n.say("waiting for %s to end", h)
+	n.req.WaitsFor(h.Occupant())
+}
 
 // say writes a line of the engine's own to the log, whose failures are nobody's
 // business here.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,6 +21,7 @@ import (
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/activities/engine/terraform"
 	"github.com/HatiCode/nestor/catalog"
+	"github.com/HatiCode/nestor/orchestrator"
 )
 
 const patience = 60 * time.Second
@@ -549,17 +551,20 @@ func TestLockOfTheDead(t *testing.T) {
 		s.req.Backend = server.backend()
 		now := time.Now().UTC()
 		server.lock(map[string]any{"ID": "left-behind", "Who": "grace@another-host", "Created": now})
-		for reason, other := range map[string]*engine.DeadHolder{
+		for reason, other := range map[string]engine.DeadHolder{
 			"another host's": {Host: "a-third-host", From: now.Add(-time.Minute), Until: now.Add(time.Minute)},
 			"a later one":    {Host: "another-host", From: now.Add(-time.Minute), Until: now.Add(-time.Second)},
 			"an earlier one": {Host: "another-host", From: now.Add(time.Second), Until: now.Add(time.Minute)},
 		} {
-			s.req.Dead = other
+			s.req.Dead = []engine.DeadHolder{other}
 			if _, _, err := s.apply(t); engine.ClassOf(err) != engine.Locked || !server.locked() {
 				t.Errorf("%s lock was broken: %v", reason, err)
 			}
 		}
-		s.req.Dead = &engine.DeadHolder{Host: "another-host", From: now.Add(-time.Minute), Until: now.Add(time.Minute)}
+		s.req.Dead = []engine.DeadHolder{ // an attempt after it died, too
+			{Host: "another-host", From: now.Add(-time.Minute), Until: now.Add(time.Minute)},
+			{Host: "a-third-host", From: now.Add(time.Minute), Until: now.Add(time.Hour)},
+		}
 		_, _, err := s.apply(t)
 		if program == "terraform" { // it does not tell who has a lock of this backend
 			if engine.ClassOf(err) != engine.Locked {
@@ -634,6 +639,8 @@ resource "terraform_data" "one" {
   }
 }
 `, map[string]any{"hold": release})
+		var told []*orchestrator.Occupant // while the attempt waits; read when it is over
+		s.req.Waiting = func(o *orchestrator.Occupant) { told = append(told, o) }
 		done := make(chan error, 1)
 		go func() {
 			_, _, err := s.apply(t)
@@ -653,6 +660,11 @@ resource "terraform_data" "one" {
 		}
 		if err := <-done; engine.ClassOf(err) != engine.Transient {
 			t.Fatalf("got %v; want class transient", err)
+		}
+		s.req.Waiting = nil
+		waited := slices.ContainsFunc(told, func(o *orchestrator.Occupant) bool { return o != nil && o.PID == holder.Engine && o.Host == holder.Host })
+		if !waited || told[len(told)-1] != nil {
+			t.Errorf("told to wait for %v; want process %d, and then for nothing", told, holder.Engine)
 		}
 		seen, err := s.engine.Observe(t.Context(), s.req)
 		if err != nil || !seen.Exists || len(seen.Uncertain) > 0 {

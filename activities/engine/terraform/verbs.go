@@ -47,7 +47,7 @@ func (n *node) observe(ctx context.Context) (engine.Observation, error) {
 	}
 	return engine.Observation{
 		Exists:  s.exists() || len(uncertain) > 0,
-		Outputs: outputs, Serial: s.Serial, Lineage: s.Lineage, Uncertain: uncertain,
+		Outputs: outputs, State: engine.State{Lineage: s.Lineage, Serial: s.Serial}, Uncertain: uncertain,
 	}, nil
 }
 
@@ -211,7 +211,9 @@ func (n *node) carryOut(ctx context.Context, plan string, before state) (state, 
 	if err != nil && ctx.Err() != nil {
 		return state{}, err // the next attempt settles what is left
 	}
-	if awaitErr := n.turn.Await(ctx, n.waiting); awaitErr != nil {
+	awaitErr := n.turn.Await(ctx, n.waiting)
+	n.req.WaitsFor(nil)
+	if awaitErr != nil {
 		return state{}, canceled(ctx)
 	}
 	after, uncertain, readErr := n.settled(ctx)
