@@ -89,4 +89,10 @@ type Claim struct {
 	Key string `json:"key"`
 	// Adopted claims stay with the node whatever its inputs become.
 	Adopted bool `json:"adopted,omitempty"`
+	// Until is the deployment up to whose end it is kept, although the node makes it
+	// no more: a rollback would make it again.
+	Until string `json:"until,omitempty"`
 }
+
+// Is says that two claims are of one thing.
+func (c Claim) Is(other Claim) bool { return c.Engine == other.Engine && c.Key == other.Key }

@@ -17,8 +17,11 @@ import (
 // claimRecord says which node owns what a claim stands for.
 type claimRecord struct {
 	orchestrator.Scope
-	Node string `json:"node"`
+	Node  string `json:"node"`
+	Until string `json:"until,omitempty"` // as the claim's
 }
+
+func (c claimRecord) of(s orchestrator.Scope, node string) bool { return c.Scope == s && c.Node == node }
 
 // ClaimedError refuses a node what another one owns.
 type ClaimedError struct {
@@ -28,7 +31,9 @@ type ClaimedError struct {
 	// What the claim stands for, in words. The records have its digest alone, so
 	// whoever made the claim adds it.
 	What string
-	by   orchestrator.Scope
+	// Until is the deployment whose end frees it, where the owner has let go of it.
+	Until string
+	by    orchestrator.Scope
 }
 
 // Error names the owner, but to another team no more of it than its team.
@@ -36,6 +41,9 @@ func (e *ClaimedError) Error() string {
 	owner := fmt.Sprintf("node %s of %s in %s", e.Node, e.Owner.Application, e.Owner.Environment)
 	if e.Owner.Team != e.by.Team {
 		owner = "a node of team " + e.Owner.Team
+	} else if e.Until != "" {
+		return cmp.Or(e.What, "what its identity or its adoption names") + " was owned by " + owner +
+			", and is kept for it until deployment " + e.Until + " has ended, whose rollback would need it; deploy again after that"
 	}
 	return cmp.Or(e.What, "what its identity or its adoption names") + " is owned by " + owner +
 		", and two nodes never own one thing; change the inputs that make the identity, or let the owner go of it first"
@@ -54,14 +62,60 @@ func (r *Registry) claim(ctx context.Context, b *batch, a Attempt, wanted []orch
 		if err != nil {
 			return nil, err
 		}
-		mine := claimRecord{Scope: a.Scope, Node: a.Run.Node}
-		if revision > 0 && owner != mine {
-			return nil, &ClaimedError{Claim: c, Owner: owner.Scope, Node: owner.Node, by: a.Scope}
+		if revision > 0 && !owner.of(a.Scope, a.Run.Node) {
+			free, err := r.lapsed(ctx, owner)
+			if err != nil {
+				return nil, err
+			}
+			if !free {
+				return nil, &ClaimedError{Claim: c, Owner: owner.Scope, Node: owner.Node, Until: owner.Until, by: a.Scope}
+			}
 		}
-		b.replace(claimKey(c), revision, mine)
-		all = append(all, c)
+		b.replace(claimKey(c), revision, claimRecord{Scope: a.Scope, Node: a.Run.Node})
+		all = append(slices.DeleteFunc(all, c.Is), c)
 	}
 	return all, nil
+}
+
+// lapsed says that a claim was kept for a deployment that is over.
+func (r *Registry) lapsed(ctx context.Context, c claimRecord) (bool, error) {
+	if c.Until == "" {
+		return false, nil
+	}
+	d, err := r.GetDeployment(ctx, c.Until)
+	if errors.Is(err, store.ErrNotFound) {
+		return true, nil
+	}
+	return d.Status.Final(), err
+}
+
+// release lets go of the claims that a node made whole does not make any more,
+// and returns those that it holds from then on. A step that goes forward keeps
+// them until its deployment is over: a rollback would make them again, and could
+// not if another node had taken them by then.
+func (r *Registry) release(ctx context.Context, b *batch, a Attempt, held, made []orchestrator.Claim) ([]orchestrator.Claim, error) {
+	kept := slices.Clone(made)
+	for _, c := range held {
+		goes := a.Run.Action != orchestrator.StepApply || c.Until != "" && c.Until != a.Run.Deployment
+		if goes || slices.ContainsFunc(made, c.Is) {
+			continue
+		}
+		if c.Until == "" {
+			c.Until = a.Run.Deployment
+			var owner claimRecord
+			revision, err := r.readOrZero(ctx, claimKey(c), "claim of "+a.Run.Node, &owner)
+			if err != nil {
+				return nil, err
+			}
+			if revision == 0 || !owner.of(a.Scope, a.Run.Node) {
+				continue // it was never the node's
+			}
+			owner.Until = c.Until
+			b.replace(claimKey(c), revision, owner)
+		}
+		kept = append(kept, c)
+	}
+	return kept, r.unclaim(ctx, b, a.Scope, a.Run.Node, held, kept)
 }
 
 // Claimed looks whether a node of another application or environment owns what
@@ -74,9 +128,16 @@ func (r *Registry) Claimed(ctx context.Context, s orchestrator.Scope, node strin
 		if err != nil {
 			return err
 		}
-		if revision > 0 && owner.Scope != s {
-			return &ClaimedError{Claim: c, Owner: owner.Scope, Node: owner.Node, by: s}
+		if revision == 0 || owner.Scope == s {
+			continue
 		}
+		if free, err := r.lapsed(ctx, owner); err != nil || free {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		return &ClaimedError{Claim: c, Owner: owner.Scope, Node: owner.Node, Until: owner.Until, by: s}
 	}
 	return nil
 }
@@ -87,7 +148,7 @@ func (r *Registry) unclaim(
 	ctx context.Context, b *batch, s orchestrator.Scope, node string, all, kept []orchestrator.Claim,
 ) error {
 	for _, c := range all {
-		if slices.Contains(kept, c) {
+		if slices.ContainsFunc(kept, c.Is) {
 			continue
 		}
 		var owner claimRecord
@@ -95,7 +156,7 @@ func (r *Registry) unclaim(
 		if err != nil {
 			return err
 		}
-		if revision == 0 || owner != (claimRecord{Scope: s, Node: node}) {
+		if revision == 0 || !owner.of(s, node) {
 			continue
 		}
 		gone := store.Delete(claimKey(c))

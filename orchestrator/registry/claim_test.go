@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -32,9 +33,11 @@ func (f *fixture) claimed() []string {
 func TestClaimsOfAStepThatChangesNothing(t *testing.T) {
 	t.Parallel()
 	f := open(t)
+	deployments := 0
 	whole := func(name, key string, intend bool) error {
 		t.Helper()
-		id := f.accept(name + key).ID
+		deployments++
+		id := f.accept(strconv.Itoa(deployments)).ID
 		run := orchestrator.NodeRun{Deployment: id, Node: name, Action: orchestrator.StepApply, Attempt: 1}
 		a, err := f.Begin(t.Context(), "worker:tiny", scope(), run, newHead())
 		f.must(err)
@@ -47,6 +50,8 @@ func TestClaimsOfAStepThatChangesNothing(t *testing.T) {
 	}
 	f.must(whole(node, "old", true))
 	f.must(whole(node, "new", false))
+	f.finish("alpha/shop/staging/2", orchestrator.StatusFailed)
+	f.must(whole(node, "new", false))
 	if diff := cmp.Diff([]string{"new"}, f.claimed()); diff != "" {
 		t.Errorf("claims on record (-want +got):\n%s", diff)
 	}
@@ -58,6 +63,64 @@ func TestClaimsOfAStepThatChangesNothing(t *testing.T) {
 	f.must(err)
 	if diff := cmp.Diff([]orchestrator.Claim{{Engine: "tiny", Key: "new"}}, head.Claims); diff != "" {
 		t.Errorf("claims of the head (-want +got):\n%s", diff)
+	}
+}
+
+// TestClaimsAreKeptForARollback: what a node has let go of is its own until the
+// deployment is over, since it may have to be taken back.
+func TestClaimsAreKeptForARollback(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	claim := func(key string) []orchestrator.Claim { return []orchestrator.Claim{{Engine: "tiny", Key: key}} }
+	begin := func(id, name string, action orchestrator.StepAction) registry.Attempt {
+		t.Helper()
+		run := orchestrator.NodeRun{Deployment: id, Node: name, Action: action, Attempt: 1}
+		a, err := f.Begin(t.Context(), "worker:tiny", scope(), run, newHead())
+		f.must(err)
+		return a
+	}
+	step := func(id, name string, action orchestrator.StepAction, key string) error {
+		t.Helper()
+		a := begin(id, name, action)
+		if err := f.Intend(t.Context(), &a, registry.Intent{Graph: "sha256:new", Claims: claim(key)}); err != nil {
+			return err
+		}
+		c := ready()
+		c.Inputs, c.Claims, c.Changed = []registry.OutputValue{}, claim(key), true
+		return f.Commit(t.Context(), a, c)
+	}
+	first := f.accept("one").ID
+	f.must(step(first, node, orchestrator.StepApply, "old"))
+	f.finish(first, orchestrator.StatusFailed)
+	second := f.accept("two").ID
+	f.must(step(second, node, orchestrator.StepApply, "new"))
+	var taken *registry.ClaimedError
+	if err := step(second, "web.copy", orchestrator.StepApply, "old"); !errors.As(err, &taken) || !strings.Contains(err.Error(), "until deployment "+second+" has ended") {
+		t.Errorf("another node has taken it: %v", err)
+	}
+	f.must(step(second, node, orchestrator.StepApply, "new")) // once more, it is kept still
+	f.must(step(second, node, orchestrator.StepRestore, "old"))
+	if diff := cmp.Diff([]string{"old"}, f.claimed()); diff != "" {
+		t.Errorf("claims after the restoration (-want +got):\n%s", diff)
+	}
+	f.finish(second, orchestrator.StatusFailed)
+
+	third := f.accept("three").ID
+	f.must(step(third, node, orchestrator.StepApply, "new"))
+	f.finish(third, orchestrator.StatusFailed)
+	fourth := f.accept("four").ID
+	f.must(step(fourth, "web.copy", orchestrator.StepApply, "old")) // nobody needs it any more
+	if err := step(fourth, node, orchestrator.StepApply, "old"); !errors.As(err, &taken) || taken.Node != "web.copy" {
+		t.Errorf("two nodes own one thing: %v", err)
+	}
+	f.must(step(fourth, node, orchestrator.StepApply, "new"))
+	head, err := f.Head(t.Context(), scope(), node)
+	f.must(err)
+	if diff := cmp.Diff(claim("new"), head.Claims); diff != "" {
+		t.Errorf("claims of the head (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"new", "old"}, f.claimed()); diff != "" {
+		t.Errorf("claims on record (-want +got):\n%s", diff)
 	}
 }
 

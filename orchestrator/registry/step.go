@@ -348,8 +348,9 @@ type Commit struct {
 	Retrying bool
 	// Paused says that the step waits for a decision; it has changed nothing.
 	Paused bool
-	// Claims are all that a head with Inputs holds from now on; those that the
-	// attempt does not have are made, the others that it has are given back.
+	// Claims are all that a head with Inputs makes from now on. Those that the
+	// attempt does not have are added; the others that it has are given back, by a
+	// step that goes forward not before its deployment is over.
 	Claims []orchestrator.Claim
 }
 
@@ -427,13 +428,13 @@ func (r *Registry) commitHead(ctx context.Context, b *batch, a Attempt, c Commit
 		}
 		head.Intended, head.Adopting, head.Removing, head.Forgotten = "", false, false, false
 		// A step that found nothing to change has announced no claims yet.
-		if _, err := r.claim(ctx, b, a, c.Claims); err != nil {
+		held, err := r.claim(ctx, b, a, c.Claims)
+		if err != nil {
 			return err
 		}
-		if err := r.unclaim(ctx, b, a.Scope, head.Node, a.Claims, c.Claims); err != nil {
+		if head.Claims, err = r.release(ctx, b, a, held, c.Claims); err != nil {
 			return err
 		}
-		head.Claims = c.Claims
 		b.delete(valuesKey(a.Scope, head.Node, intendedDocument))
 		head.InputsRef = valuesKey(a.Scope, head.Node, inputsDocument).String()
 		if err := r.putValues(ctx, b, a.Scope, head.Node, inputsDocument, c.Inputs); err != nil {
