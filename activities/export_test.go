@@ -56,3 +56,13 @@ func NewLog(ctx context.Context, r *registry.Registry, deployment, node string) 
 
 // Close stores what is left.
 func (l Log) Close() error { return l.close() }
+
+// Learn has the log hide a secret.
+func (l Log) Learn(secret string) { l.mask.learn(secret) }
+
+// Flush stores what can be stored now.
+func (l Log) Flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flush(false)
+}

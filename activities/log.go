@@ -82,10 +82,11 @@ func (w *logWriter) flushing() {
 	}
 }
 
-// flush stores the complete lines, or with all everything. The caller holds mu.
+// flush stores the complete lines, or with all everything. What may be the
+// beginning of a secret waits for the rest of it. The caller holds mu.
 func (w *logWriter) flush(all bool) {
 	for w.pending.Len() > 0 {
-		n := cut(w.pending.Bytes(), all)
+		n := w.cut(all)
 		if n == 0 {
 			return
 		}
@@ -95,6 +96,20 @@ func (w *logWriter) flush(all bool) {
 			return
 		}
 	}
+}
+
+// cut is cut where no secret is.
+func (w *logWriter) cut(all bool) int {
+	text := w.pending.Bytes()
+	n := cut(text, all)
+	if n == 0 {
+		return 0
+	}
+	apart := w.mask.cut(string(text), n, !all)
+	if apart >= n || all || len(text) >= registry.MaxLogChunk {
+		return apart
+	}
+	return bytes.LastIndexByte(text[:apart], '\n') + 1
 }
 
 // cut says how many bytes may go into one chunk: whole lines, unless a line is

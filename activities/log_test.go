@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"github.com/HatiCode/nestor/activities"
@@ -105,4 +106,59 @@ func TestLogIsStoredWhileTheEngineWorks(t *testing.T) {
 	})
 	f.must(log.Close())
 	f.must(wantText(strings.Join(f.chunks(deployment), "|"), "creating\n|still cre"))
+}
+
+// TestLogNeverCutsASecret: its halves would be shown, since neither is one.
+func TestLogNeverCutsASecret(t *testing.T) {
+	t.Parallel()
+	const most = registry.MaxLogChunk
+	lines := "first\nof its\nlines\nis short\n"
+	for name, tc := range map[string]struct {
+		secret string
+		writes []string
+		want   string
+		reason string
+	}{
+		"long line": {
+			secret: canary, writes: []string{strings.Repeat("x", most-6) + canary + "yz\n"},
+			want: strings.Repeat("x", most-6) + "(sensitive)yz\n", reason: "a line longer than a chunk is cut",
+		},
+		"long line in two": {
+			secret: canary, writes: []string{strings.Repeat("x", most-6) + canary[:9], canary[9:] + "yz\n"},
+			want: strings.Repeat("x", most-6) + "(sensitive)yz\n", reason: "the chunk is full before the secret is whole",
+		},
+		"short lines": {
+			secret: lines, writes: []string{"a\n" + lines[:6], lines[6:13], lines[13:] + "b\n"},
+			want: "a\n(sensitive)b\n", reason: "its lines come one after the other, each too short to be hidden alone",
+		},
+		"longer than a chunk": {
+			secret: strings.Repeat("ab\n", most), writes: []string{"a\n" + strings.Repeat("ab\n", most), "b\n"},
+			want: "a\n(sensitive)b\n", reason: "it does not fit into one",
+		},
+		"only its beginning": {
+			secret: lines, writes: []string{"a\n" + lines[:6], "of another\n"},
+			want: "a\nfirst\nof another\n", reason: "it was none",
+		},
+		"only its beginning, at the end": {
+			secret: lines, writes: []string{"a\n" + lines[:6]}, want: "a\nfirst\n", reason: "nothing follows",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			const deployment = "alpha/shop/staging/1"
+			log := activities.NewLog(t.Context(), f.Registry, deployment, "web.n")
+			log.Learn(tc.secret)
+			for _, text := range tc.writes {
+				if _, err := log.Write([]byte(text)); err != nil {
+					t.Fatal(err)
+				}
+				log.Flush()
+			}
+			f.must(log.Close())
+			if diff := cmp.Diff(tc.want, strings.Join(f.chunks(deployment), "")); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
 }

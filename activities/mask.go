@@ -64,6 +64,14 @@ func (m *mask) text(s string) string {
 	return m.redactor.Text(s)
 }
 
+// cut says how much of a text, of which n bytes are wanted, can be shown by itself:
+// see redact.Redactor.Cut.
+func (m *mask) cut(text string, n int, more bool) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.redactor.Cut(text, n, more)
+}
+
 func (m *mask) holds(value any) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -28,6 +28,8 @@ const (
 // Redactor hides texts. It is not safe for concurrent use while it learns.
 type Redactor struct {
 	secrets  []string
+	texts    []string  // of the secrets, longest first
+	first    [256]bool // bytes that one of the texts begins with
 	replacer *strings.Replacer
 }
 
@@ -92,6 +94,10 @@ func (r *Redactor) build() {
 	// Longest first: a form may begin with another, and of two that do the
 	// replacer takes the one that it was given first.
 	slices.SortStableFunc(texts, func(a, b string) int { return len(b) - len(a) })
+	r.texts = texts
+	for _, text := range texts {
+		r.first[text[0]] = true
+	}
 	pairs := make([]string, 0, 2*len(texts))
 	for _, text := range texts {
 		pairs = append(pairs, text, catalog.Masked)
@@ -101,6 +107,44 @@ func (r *Redactor) build() {
 
 // Text is s without secrets.
 func (r *Redactor) Text(s string) string { return r.replacer.Replace(s) }
+
+// Cut says where a text of which n bytes are wanted can be parted so that each
+// part can be hidden by itself: at n or before it, unless a secret that is longer
+// begins the text. With more, what follows the text is still to come, and may
+// make a secret of its end; 0 then says that nothing can be parted from it yet.
+func (r *Redactor) Cut(text string, n int, more bool) int {
+	for at := 0; at < n; {
+		if !r.first[text[at]] {
+			at++
+			continue
+		}
+		length, open := r.match(text[at:])
+		switch {
+		case open && more:
+			return at
+		case at > 0 && at+length > n:
+			return at
+		default:
+			at += max(1, length)
+			n = max(n, at)
+		}
+	}
+	return n
+}
+
+// match finds the secret that a text begins with, as Text does. open says that
+// the text is the beginning of one that is longer.
+func (r *Redactor) match(text string) (length int, open bool) {
+	for _, secret := range r.texts { // longest first
+		switch {
+		case strings.HasPrefix(text, secret):
+			return len(secret), open
+		case strings.HasPrefix(secret, text):
+			open = true
+		}
+	}
+	return 0, open
+}
 
 // Holds says whether a value contains a secret.
 func (r *Redactor) Holds(value any) bool {

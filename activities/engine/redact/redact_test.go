@@ -69,3 +69,34 @@ func TestForms(t *testing.T) {
 		t.Errorf("a plain setting is hidden: %q", got)
 	}
 }
+
+// TestCut: no part of a text holds a part of a secret.
+func TestCut(t *testing.T) {
+	t.Parallel()
+	r := redact.New(engine.Request{}, "secret", "one\ntwo\n", "abab", "abababab")
+	for name, c := range map[string]struct {
+		text   string
+		n      int
+		more   bool
+		want   int
+		reason string
+	}{
+		"beside":          {"a secret b", 8, true, 8, "the secret is before it"},
+		"inside":          {"a secret b", 5, true, 2, "the secret is the next part's"},
+		"at its end":      {"a secret", 8, true, 8, "it is whole"},
+		"begins with one": {"secret b", 3, false, 6, "nothing is before it"},
+		"open":            {"a sec", 5, true, 2, "the rest may come"},
+		"open from 0":     {"sec", 3, true, 0, "all of it may be one"},
+		"not any more":    {"a sec", 5, false, 5, "nothing comes"},
+		"none after all":  {"a secure", 8, true, 8, "it is another word"},
+		"lines":           {"x\none\n", 6, true, 2, "the second line may come"},
+		"behind":          {"x\none\n", 2, true, 2, "it is the next part's business"},
+		"longer may come": {"x abab", 6, true, 2, "one begins as another does"},
+		"repeats itself":  {"abababababab", 6, false, 8, "it is hidden from the left"},
+		"nothing":         {"", 0, true, 0, "there is nothing"},
+	} {
+		if got := r.Cut(c.text, c.n, c.more); got != c.want {
+			t.Errorf("%s: %s: cut at %d, want %d", name, c.reason, got, c.want)
+		}
+	}
+}

@@ -662,7 +662,9 @@ resource "terraform_data" "one" {
 			t.Fatalf("got %v; want class transient", err)
 		}
 		s.req.Waiting = nil
-		waited := slices.ContainsFunc(told, func(o *orchestrator.Occupant) bool { return o != nil && o.PID == holder.Engine && o.Host == holder.Host })
+		waited := slices.ContainsFunc(told, func(o *orchestrator.Occupant) bool {
+			return o != nil && o.PID == holder.Engine && o.Host == holder.Host
+		})
 		if !waited || told[len(told)-1] != nil {
 			t.Errorf("told to wait for %v; want process %d, and then for nothing", told, holder.Engine)
 		}
