@@ -278,3 +278,33 @@ func TestForgottenGivesNothing(t *testing.T) {
 		t.Errorf("a drift check says %+v", np)
 	}
 }
+
+// TestRestoredAfterItWasForgotten in the middle of a deployment: from its
+// snapshot, if anybody still knows of it.
+func TestRestoredAfterItWasForgotten(t *testing.T) {
+	t.Parallel()
+	for _, gone := range []bool{false, true} {
+		f := setup(t)
+		id, small, large := f.grown()
+		f.done(id, large, database, orchestrator.StepApply)
+		f.forget(gone)
+		delete(f.engine.made, databaseAddress)
+		f.engine.setState(databaseAddress, engine.State{})
+		f.engine.ignore = "restoreFrom" // as a module does that reads it only once
+		f.engine.did()
+		res, err := f.step(contract.StepInput{Deployment: id, Node: database, Action: orchestrator.StepRestore, GraphDigest: small})
+		if !gone {
+			f.must(err)
+			refilled := slices.ContainsFunc(f.engine.requests, func(req engine.Request) bool {
+				return req.Address == databaseAddress && req.Inputs["restoreFrom"] == canary
+			})
+			if !res.Snapshotted || !refilled {
+				t.Errorf("it was restored without its content: %+v", res)
+			}
+			continue
+		}
+		if told := failure(t, err); !told.NonRetryable() || !strings.Contains(told.Message(), "its snapshot "+firstSnapshot+" is gone") {
+			t.Errorf("told %v", told)
+		}
+	}
+}

@@ -51,6 +51,7 @@ func TestDeployments(t *testing.T) {
 		"plan-overtaken":        planOvertaken,
 		"plan-rejected":         planRejected,
 		"secrets":               secretsStaySealed,
+		"forgotten-node":        forgotten,
 	}
 	temporal := testplatform.StartTemporal(t, slices.Sorted(maps.Keys(tests))...)
 	for name, test := range tests {

@@ -21,7 +21,9 @@ type claimRecord struct {
 	Until string `json:"until,omitempty"` // as the claim's
 }
 
-func (c claimRecord) of(s orchestrator.Scope, node string) bool { return c.Scope == s && c.Node == node }
+func (c claimRecord) of(s orchestrator.Scope, node string) bool {
+	return c.Scope == s && c.Node == node
+}
 
 // ClaimedError refuses a node what another one owns.
 type ClaimedError struct {
