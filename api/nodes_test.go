@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/HatiCode/nestor/api/gen"
+	"github.com/HatiCode/nestor/orchestrator"
+	"github.com/HatiCode/nestor/orchestrator/registry"
+)
+
+// TestForgetNode: the status says so, until somebody states that nothing is left.
+func TestForgetNode(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.platform()
+	release := h.release()
+	graph := h.graph(release).Digest
+	h.post(alphaToken, "/api/v1/deployments", deployBody(release.Digest)).want(http.StatusAccepted)
+	id := orchestrator.DeploymentID(shop(), 1)
+	head := orchestrator.NodeHead{
+		Engine: "fake", Address: shop().String() + "/" + node, StateRef: "legacy/db", GraphDigest: graph, Status: orchestrator.NodeReady,
+		Snapshots: []orchestrator.Snapshot{{Deployment: id, Address: "saved", Taken: true}},
+	}
+	run := orchestrator.NodeRun{Deployment: id, Node: node, Action: orchestrator.StepApply, Attempt: 1}
+	attempt, err := h.records.Begin(t.Context(), "worker:test", shop(), run, head)
+	check(t, err)
+	check(t, h.records.Commit(t.Context(), attempt, registry.Commit{
+		Head: &head, Inputs: []registry.OutputValue{}, Outputs: []registry.OutputValue{}, Status: orchestrator.NodeReady,
+	}))
+	forget := func(body map[string]any) gen.NodeStatement {
+		t.Helper()
+		return decode[gen.NodeStatement](h.post(alphaToken, statusPath+"/nodes/"+node+"/forget", body).want(http.StatusOK))
+	}
+	known := func() []gen.ResourceStatus {
+		t.Helper()
+		var there []gen.ResourceStatus
+		for _, r := range decode[gen.ApplicationStatus](h.get(alphaToken, statusPath).want(http.StatusOK)).Resources {
+			if r.Name == node {
+				there = append(there, r)
+			}
+		}
+		return there
+	}
+	if told := forget(map[string]any{"reason": "lost"}); told.Gone || !cmp.Equal([]string{"saved"}, told.Snapshots) {
+		t.Errorf("the answer: %+v", told)
+	}
+	if now := known(); len(now) != 1 || now[0].Status != orchestrator.NodeForgotten || now[0].StateRef != "legacy/db" || len(now[0].Snapshots) != 1 {
+		t.Errorf("the status: %+v", now)
+	}
+	if told := forget(map[string]any{"gone": true}); !told.Gone || !cmp.Equal([]string{"saved"}, told.Snapshots) {
+		t.Errorf("the answer: %+v", told)
+	}
+	if now := known(); len(now) > 0 {
+		t.Errorf("the status: %+v", now)
+	}
+}
