@@ -248,7 +248,10 @@ func TestForgottenIsDestroyed(t *testing.T) {
 			t.Errorf("%q is not in %q", want, told.Message())
 		}
 	}
-	f.wantDid("it looks, and destroys nothing", "observe")
+	did, req := e.did()
+	if diff := gocmp.Diff([]string{"observe"}, did); diff != "" || !req.Settled {
+		t.Errorf("it looks with what a person has settled (%t), and destroys nothing (-want +got):\n%s", req.Settled, diff)
+	}
 	_, err = f.planNode(contract.PlanNodeInput{Node: database, GraphDigest: graph, Remove: true})
 	f.must(err)
 	if np := f.planned(database); !strings.Contains(np.Error, "it was forgotten") || len(np.Changes) > 0 {
