@@ -174,6 +174,7 @@ func (c *Compiler) Previous(ctx context.Context, scope orchestrator.Scope) (stri
 		if !found {
 			return "", fmt.Errorf("node %s of %s is not in graph %s, which made it", head.Node, scope, head.GraphDigest)
 		}
+		node.Release = graph.ReleaseOf(node)
 		nodes = append(nodes, node)
 	}
 	if len(graphs) == 1 && len(graphs[heads[0].GraphDigest].Nodes) == len(nodes) {

@@ -5,6 +5,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/HatiCode/nestor/orchestrator"
@@ -139,7 +140,7 @@ func (r *Registry) forget(ctx context.Context, st Statement) (orchestrator.NodeH
 	}
 	b.delete(leaseKey(st.Scope, st.Node))
 	b.event(orchestrator.Event{Deployment: head.LastDeployment, Type: orchestrator.EventNodeForgotten, Node: st.Node}, map[string]any{
-		"lineage": head.Lineage, "serial": head.Serial, "snapshots": head.SnapshotAddresses(), "reason": st.Reason,
+		"lineage": head.Lineage, "serial": head.Serial, "snapshots": slices.Concat(head.SnapshotAddresses(), head.UnfinishedSnapshots()), "reason": st.Reason,
 	})
 	return head, b.commit(ctx)
 }
