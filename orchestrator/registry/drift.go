@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/internal/canonical"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/store"
@@ -120,6 +121,12 @@ func (r *Registry) driftNodes(ctx context.Context, d orchestrator.Drift) ([]orch
 	for _, np := range plan.Nodes {
 		found[np.Node] = np
 	}
+	var deployed composer.Graph
+	if d.DeployedGraph != "" && d.DeployedGraph != d.GraphDigest {
+		if deployed, err = r.GetGraph(ctx, d.DeployedGraph); err != nil {
+			return nil, err
+		}
+	}
 	nodes := make([]orchestrator.NodeDrift, 0, len(graph.Nodes))
 	for _, node := range graph.Nodes {
 		n := orchestrator.NodeDrift{
@@ -131,10 +138,45 @@ func (r *Registry) driftNodes(ctx context.Context, d orchestrator.Drift) ([]orch
 			if n.State.Differs() {
 				n.Deleted = orchestrator.DeletedResources(np.Changes)
 			}
+			if d.Unsettled != "" && d.DeployedGraph != d.GraphDigest {
+				standAt(&n, node, np.Release, d.Release, deployed)
+			}
 		}
 		nodes = append(nodes, n)
 	}
-	return nodes, nil
+	if d.Unsettled == "" || len(deployed.Nodes) == 0 {
+		return nodes, nil
+	}
+	return withMissing(nodes, graph, deployed), nil
+}
+
+// standAt says of a node after a deployment that did not succeed whether it is at
+// the release that is deployed, as far as its description goes.
+func standAt(n *orchestrator.NodeDrift, node composer.Node, at, deployed string, graph composer.Graph) {
+	shall, wanted := graph.Node(n.Node)
+	if wanted && shall.DescribedLike(node) {
+		return
+	}
+	if at != deployed {
+		n.Release = at
+	}
+	if n.State == orchestrator.NodeInSync || n.State == orchestrator.NodeFollows {
+		n.State = orchestrator.NodeElsewhere
+	}
+}
+
+// withMissing adds the nodes that a graph should have and does not, by id.
+func withMissing(nodes []orchestrator.NodeDrift, graph, deployed composer.Graph) []orchestrator.NodeDrift {
+	for _, node := range deployed.Nodes {
+		if _, there := graph.Node(node.ID); !there {
+			nodes = append(nodes, orchestrator.NodeDrift{
+				Node: node.ID, Engine: node.Engine, Definition: node.Definition, Version: node.Version,
+				State: orchestrator.NodeMissing,
+			})
+		}
+	}
+	slices.SortFunc(nodes, func(a, b orchestrator.NodeDrift) int { return strings.Compare(a.Node, b.Node) })
+	return nodes
 }
 
 // uncheckedBecause finds what the plan says of a node that has no preview.
