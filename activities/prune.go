@@ -98,7 +98,7 @@ func (s *Steps) destroySnapshot(ctx context.Context, j *job, snapshot orchestrat
 	if err != nil {
 		return err
 	}
-	req, _, err := s.snapshotRequest(ctx, j, before, snapshot)
+	req, err := s.snapshotRequest(ctx, j, before, snapshot)
 	if err != nil {
 		return err
 	}

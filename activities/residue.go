@@ -196,4 +196,3 @@ func (c *Control) cutOff(ctx context.Context, d orchestrator.Deployment) ([]orch
 	}
 	return residue, nil
 }
-

@@ -130,7 +130,9 @@ func TestResidueOfNobody(t *testing.T) {
 	second := f.running(large)
 	f.engine.during = failing("apply", &engine.Error{Class: engine.Rejected, Message: "no"})
 	_, err := f.step(contract.StepInput{Deployment: second, Node: database, Action: orchestrator.StepApply, GraphDigest: f.graph(nil)})
-	failure(t, err)
+	if failed := failure(t, err); !failed.NonRetryable() {
+		t.Fatalf("got %v", failed)
+	}
 	f.engine.during = func(context.Context, string) error { return nil }
 	f.finish(second, orchestrator.StatusFailed)
 	want := []orchestrator.Residue{{

@@ -160,7 +160,7 @@ func isText(v any) bool { _, is := v.(string); return is }
 
 // takeSnapshot asks the engine for it; asked again, the engine finds it made.
 func (s *Steps) takeSnapshot(ctx context.Context, j *job, before composer.Node, snapshot *orchestrator.Snapshot) error {
-	req, _, err := s.snapshotRequest(ctx, j, before, *snapshot)
+	req, err := s.snapshotRequest(ctx, j, before, *snapshot)
 	if err != nil {
 		return err
 	}
@@ -183,17 +183,17 @@ func (s *Steps) takeSnapshot(ctx context.Context, j *job, before composer.Node, 
 }
 
 // snapshotRequest is the engine's view of a snapshot, with the inputs that were
-// recorded for it, and what it gives. The step's mask knows all of it.
+// recorded for it. The step's mask knows these, and what it gives.
 func (s *Steps) snapshotRequest(
 	ctx context.Context, j *job, before composer.Node, snapshot orchestrator.Snapshot,
-) (engine.Request, []registry.OutputValue, error) {
+) (engine.Request, error) {
 	step := before.Implementation.Snapshot
 	if step == nil {
-		return engine.Request{}, nil, &inputError{fmt.Errorf("%s@%s says nowhere how a snapshot is made", before.Definition, before.Version)}
+		return engine.Request{}, &inputError{fmt.Errorf("%s@%s says nowhere how a snapshot is made", before.Definition, before.Version)}
 	}
 	inputs, outputs, err := s.Registry.RevealSnapshot(ctx, *j.attempt.Head, snapshot)
 	if err != nil {
-		return engine.Request{}, nil, err
+		return engine.Request{}, err
 	}
 	j.mask.values(inputs)
 	j.mask.values(outputs)
@@ -201,7 +201,7 @@ func (s *Steps) snapshotRequest(
 	req, err := s.request(ctx, before, j.deployment.Scope, j.environment, j.log)
 	j.mask.request(req)
 	if err != nil {
-		return req, nil, err
+		return req, err
 	}
 	req.Address, req.Node, req.StateRef = snapshot.Address, snapshotAddress(j.in.Node, number(snapshot.Deployment)), ""
 	req.Backend, req.Implementation = s.backend(snapshot.Backend), step.Implementation()
@@ -209,7 +209,7 @@ func (s *Steps) snapshotRequest(
 	for _, in := range inputs {
 		give(&req, in)
 	}
-	return req, outputs, nil
+	return req, nil
 }
 
 // number of a deployment in its scope.

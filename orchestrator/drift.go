@@ -46,9 +46,9 @@ type Drift struct {
 	RequestID string `json:"requestId"`
 	// Release and graph that were deployed when the check began, and the head
 	// revision of the scope then. A report is valid while these are the same.
-	Release     string    `json:"release"`
-	GraphDigest string    `json:"graphDigest"`
-	Basis       int64     `json:"basis"`
+	Release     string `json:"release"`
+	GraphDigest string `json:"graphDigest"`
+	Basis       int64  `json:"basis"`
 	// DeployedGraph is that of Release, as it succeeded last; empty where nothing
 	// did. What is there, GraphDigest, is another one where nodes are not at it.
 	DeployedGraph string `json:"deployedGraph,omitempty"`
@@ -146,7 +146,7 @@ type DriftTally struct {
 	// Elsewhere counts those of Differs that are not at the deployed release, and
 	// have not drifted: elsewhere and missing.
 	Elsewhere int `json:"elsewhere,omitempty"`
-	Unknown int `json:"unknown"` // unreadable and unchecked
+	Unknown   int `json:"unknown"` // unreadable and unchecked
 }
 
 // Add counts one more node.

@@ -96,8 +96,8 @@ func TestDrift(t *testing.T) {
 		"drift-none":        {inSync, 80, "nothing differs"},
 		"drift-overtaken":   {overtaken, 80, "a deployment came between"},
 		"drift-unknown":     {unknown, 80, "nothing was found, and not everything looked at"},
-		"drift-unsettled":  {unsettledDrift(), 80, "the last deployment left nodes at other releases"},
-		"drift-settled":    {settledDrift(), 80, "it failed, and took everything back"},
+		"drift-unsettled":   {unsettledDrift(), 80, "the last deployment left nodes at other releases"},
+		"drift-settled":     {settledDrift(), 80, "it failed, and took everything back"},
 		"drift-repaired":    {repaired, 0, "a deployment repairs it"},
 	} {
 		t.Run(name, func(t *testing.T) {
