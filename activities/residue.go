@@ -79,30 +79,38 @@ func (c *Control) carried(ctx context.Context, d orchestrator.Deployment, in con
 	if err != nil {
 		return nil, err
 	}
-	unlisted := slices.ContainsFunc(earlier.Residue, func(r orchestrator.Residue) bool { return r.Node == registry.MoreNodes })
+	own, known := byNode(in.Residue), byNode(earlier.Residue)
+	_, unlisted := known[registry.MoreNodes]
 	all := slices.Clone(in.Residue)
 	for _, head := range heads {
-		named := func(r orchestrator.Residue) bool { return r.Node == head.Node }
-		if slices.ContainsFunc(in.Residue, named) {
+		before, listed := known[head.Node]
+		elsewhere := head.LastDeployment != d.ID // what d acted on, it has judged itself
+		unnamed := elsewhere && (unlisted || !head.Whole())
+		if _, named := own[head.Node]; named || !listed && !unnamed {
 			continue
 		}
-		left, err := c.still(ctx, d, head, deployed)
+		left, err := c.still(ctx, head, deployed)
 		if err != nil {
 			return nil, err
 		}
-		at := slices.IndexFunc(earlier.Residue, named)
-		elsewhere := head.LastDeployment != d.ID // what d acted on, it has judged itself
 		switch {
-		case at >= 0 && (left != nil || elsewhere && !head.ActedOnSince(earlier)):
-			known := earlier.Residue[at]
-			known.Since = cmp.Or(known.Since, earlier.ID)
-			all = append(all, known)
-		case at < 0 && left != nil && elsewhere && (unlisted || !head.Whole()):
+		case listed && (left != nil || elsewhere && !head.ActedOnSince(earlier)):
+			before.Since = cmp.Or(before.Since, earlier.ID)
+			all = append(all, before)
+		case !listed && left != nil:
 			all = append(all, *left)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b orchestrator.Residue) int { return strings.Compare(a.Node, b.Node) })
 	return all, nil
+}
+
+func byNode(all []orchestrator.Residue) map[string]orchestrator.Residue {
+	nodes := make(map[string]orchestrator.Residue, len(all))
+	for _, r := range all {
+		nodes[r.Node] = r
+	}
+	return nodes
 }
 
 // deployed is the graph of what succeeded last; an empty one where nothing did.
@@ -116,13 +124,8 @@ func (c *Control) deployed(ctx context.Context, scope orchestrator.Scope) (compo
 
 // still says what is wrong with a node, by its head, whoever left it so; nil where
 // it is as the deployed graph has it, or was adopted since.
-func (c *Control) still(
-	ctx context.Context, d orchestrator.Deployment, head orchestrator.NodeHead, deployed composer.Graph,
-) (*orchestrator.Residue, error) {
-	left := &orchestrator.Residue{Node: head.Node, Action: "apply again, or " + walk.GoBack}
-	if head.LastDeployment != d.ID {
-		left.Since = head.LastDeployment
-	}
+func (c *Control) still(ctx context.Context, head orchestrator.NodeHead, deployed composer.Graph) (*orchestrator.Residue, error) {
+	left := &orchestrator.Residue{Node: head.Node, Action: "apply again, or " + walk.GoBack, Since: head.LastDeployment}
 	if !head.Whole() {
 		left.Reason = "its last step did not succeed, and nothing has made it whole since"
 		return left, nil
