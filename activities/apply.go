@@ -47,7 +47,7 @@ func (s *Steps) apply(
 	if err != nil {
 		return commit, res, err
 	}
-	filled, preview, refilled, err := s.refill(ctx, j, req, preview)
+	filled, preview, from, err := s.refill(ctx, j, req, preview)
 	if err != nil {
 		return commit, res, err
 	}
@@ -68,8 +68,8 @@ func (s *Steps) apply(
 	if commit.Changed {
 		if err := s.ready(ctx, j, shown, registry.Intent{
 			Created: created, Counts: commit.Counts, ChangeDigest: commit.ChangeDigest,
-			Graph: j.in.GraphDigest, Inputs: inputs, Claims: claims, Refilled: refilled,
-		}); err != nil {
+			Graph: j.in.GraphDigest, Inputs: inputs, Claims: claims, Refilled: from != nil,
+		}, from); err != nil {
 			commit.Changed = j.attempt.Intended == j.in.GraphDigest
 			return commit, res, err
 		}
@@ -78,7 +78,7 @@ func (s *Steps) apply(
 	if err != nil {
 		return commit, res, err
 	}
-	if commit.Changed && status == orchestrator.NodeReverted {
+	if commit.Changed && (status == orchestrator.NodeReverted || from != nil) {
 		if err := s.proveBack(ctx, req); err != nil {
 			return commit, res, err
 		}
@@ -98,10 +98,13 @@ func (s *Steps) apply(
 }
 
 // ready clears the way for a change: it was approved, what it would lose is
-// saved, and the intent is recorded with the way back.
-func (s *Steps) ready(ctx context.Context, j *job, changes []orchestrator.Change, intent registry.Intent) error {
+// saved, and the intent is recorded with the way back. from is the snapshot that
+// it is made anew from, nil for none.
+func (s *Steps) ready(
+	ctx context.Context, j *job, changes []orchestrator.Change, intent registry.Intent, from *orchestrator.Snapshot,
+) error {
 	if j.in.Action == orchestrator.StepApply {
-		if err := s.approved(ctx, j, changes, intent.ChangeDigest); err != nil {
+		if err := s.approved(ctx, j, changes, from, intent.ChangeDigest); err != nil {
 			return err
 		}
 	}

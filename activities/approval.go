@@ -24,8 +24,10 @@ func (j *job) bound() bool {
 }
 
 // approved compares what a step is about to do with what was approved: it must
-// be a part of it.
-func (s *Steps) approved(ctx context.Context, j *job, changes []orchestrator.Change, digest string) error {
+// be a part of it, and what is made anew is made from the same snapshot, if any.
+func (s *Steps) approved(
+	ctx context.Context, j *job, changes []orchestrator.Change, from *orchestrator.Snapshot, digest string,
+) error {
 	if !j.bound() || len(changes) == 0 || j.in.Approved == digest {
 		return nil
 	}
@@ -33,13 +35,18 @@ func (s *Steps) approved(ctx context.Context, j *job, changes []orchestrator.Cha
 	if err != nil {
 		return err
 	}
-	for _, change := range changes {
-		if why := covered(change, plan.Changes); why != "" {
-			return &notApprovedError{digest: digest, message: fmt.Sprintf(
-				"the change is not what plan %s shows: %s; approve it as it is now, or reject it", plan.id, why)}
-		}
+	why := ""
+	if anew(changes) {
+		why = restores(plan, from)
 	}
-	return nil
+	for i := 0; i < len(changes) && why == ""; i++ {
+		why = covered(changes[i], plan.Changes)
+	}
+	if why == "" {
+		return nil
+	}
+	return &notApprovedError{digest: digest, message: fmt.Sprintf(
+		"the change is not what plan %s shows: %s; approve it as it is now, or reject it", plan.id, why)}
 }
 
 // shown is what a deployment's plan shows of one node: nothing, where it does

@@ -153,51 +153,6 @@ func (c *Control) LoadGraph(ctx context.Context, in contract.LoadGraphInput) (co
 	return res, toTemporal(err)
 }
 
-// FinishDeployment ends a deployment. What is left behind gets the engine and
-// the address from the node's head.
-func (c *Control) FinishDeployment(ctx context.Context, in contract.FinishInput) error {
-	scope, _, err := registry.ParseDeploymentID(in.Deployment)
-	if err != nil {
-		return toTemporal(err)
-	}
-	for i := range in.Residue {
-		if err := c.locate(ctx, scope, in.Deployment, &in.Residue[i]); err != nil {
-			return toTemporal(err)
-		}
-	}
-	return toTemporal(c.Registry.Finish(ctx, in))
-}
-
-// locate says where a node is that was left: by its head, with the resource
-// that its error names, or, where it has none any more, by the graph of the
-// deployment.
-func (c *Control) locate(ctx context.Context, scope orchestrator.Scope, deployment string, left *orchestrator.Residue) error {
-	head, err := c.Registry.Head(ctx, scope, left.Node)
-	if err == nil {
-		left.Engine, left.Address = head.Engine, head.Address
-		if head.Error != nil {
-			left.Resource = head.Error.Resource
-		}
-		return nil
-	}
-	if !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	left.Address = address(scope, left.Node)
-	d, err := c.Registry.GetDeployment(ctx, deployment)
-	if err != nil || d.GraphDigest == "" {
-		return err
-	}
-	graph, err := c.Graphs.Get(ctx, d.GraphDigest)
-	if err != nil {
-		return err
-	}
-	if described, found := graph.Node(left.Node); found {
-		left.Engine = described.Engine
-	}
-	return nil
-}
-
 // DescribeRun looks at a Deployment workflow. One that ended without finishing
 // its deployment (it was terminated, or it failed) is finished here.
 func (c *Control) DescribeRun(ctx context.Context, in contract.DescribeInput) (contract.DescribeResult, error) {
@@ -229,31 +184,6 @@ func again(k orchestrator.Kind) string {
 		return "adopt"
 	}
 	return "apply or destroy"
-}
-
-// cutOff lists the nodes that a deployment was at work on when its workflow
-// ended without a word.
-func (c *Control) cutOff(ctx context.Context, d orchestrator.Deployment) ([]orchestrator.Residue, error) {
-	heads, err := c.Registry.Heads(ctx, d.Scope)
-	if err != nil {
-		return nil, err
-	}
-	var residue []orchestrator.Residue
-	for _, head := range heads {
-		if head.LastDeployment != d.ID {
-			continue
-		}
-		switch head.Status {
-		case orchestrator.NodeReady, orchestrator.NodeReverted, orchestrator.NodeForgotten:
-		default:
-			left := orchestrator.Residue{Node: head.Node, Reason: "its step was cut off", Action: "apply or destroy again"}
-			if d.Kind == orchestrator.KindAdopt {
-				left.Action = "adopt it again"
-			}
-			residue = append(residue, left)
-		}
-	}
-	return residue, nil
 }
 
 // ending says how a workflow ended; empty while it runs.

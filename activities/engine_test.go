@@ -33,9 +33,10 @@ type tiny struct {
 	kept    []string
 	// changes that a preview shows instead of the engine's own.
 	changes []orchestrator.Change
-	// ignore is an input that is read only once; stubborn destroys nothing.
-	ignore   string
-	stubborn bool
+	// ignore is an input that is read only once, immutable one whose change
+	// replaces; stubborn destroys nothing.
+	ignore, immutable string
+	stubborn          bool
 }
 
 func newTiny() *tiny {
@@ -101,6 +102,8 @@ func (e *tiny) Preview(ctx context.Context, req engine.Request) (p engine.Previe
 		return engine.Preview{OutputsKept: e.kept}, nil
 	case !exists:
 		change.Action = orchestrator.ActionCreate
+	case e.immutable != "" && there[e.immutable] != req.Inputs[e.immutable]:
+		change.Action = orchestrator.ActionReplace
 	}
 	change.Attributes = attributesOf(req, there)
 	return engine.Preview{Changes: []orchestrator.Change{change}, OutputsKept: e.kept}, nil

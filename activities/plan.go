@@ -32,15 +32,18 @@ func (s *Steps) PlanNode(ctx context.Context, in contract.PlanNodeInput) (contra
 	if in.Drift {
 		return s.driftNode(ctx, plan.Scope, node, in, hidden)
 	}
-	preview, err := s.preview(ctx, plan.Scope, node, in, hidden)
-	if ctx.Err() != nil {
-		return contract.PlanNodeResult{}, ctx.Err()
-	}
 	np := orchestrator.NodePlan{
 		Node: in.Node, Engine: node.Engine, Definition: node.Definition, Version: node.Version,
 		Remove: in.Remove, Retain: in.Remove && node.DeletionPolicy == catalog.RetainPolicy,
-		Changes: hidden.changes(preview.Changes),
 	}
+	preview, err := s.preview(ctx, plan.Scope, node, in, hidden)
+	if err == nil && plan.Kind == orchestrator.KindRollback {
+		preview, err = s.goesBack(ctx, plan.Scope, node, in, &np, preview, hidden)
+	}
+	if ctx.Err() != nil {
+		return contract.PlanNodeResult{}, ctx.Err()
+	}
+	np.Changes = hidden.changes(preview.Changes)
 	var res contract.PlanNodeResult
 	if err != nil {
 		ne := hidden.nodeError(err)
@@ -62,7 +65,8 @@ func (s *Steps) PlanNode(ctx context.Context, in contract.PlanNodeInput) (contra
 }
 
 // plannedClass is the class of a node where it is not revertible: forward-only
-// as soon as the graph it is on says so, too.
+// as soon as the graph it is on says so, too, and snapshot-first only where what
+// is there says how it is saved.
 func (s *Steps) plannedClass(ctx context.Context, scope orchestrator.Scope, node composer.Node) (string, error) {
 	class := node.RollbackClass
 	head, err := s.Registry.Head(ctx, scope, node.ID)
@@ -71,8 +75,11 @@ func (s *Steps) plannedClass(ctx context.Context, scope orchestrator.Scope, node
 		if err != nil {
 			return "", err
 		}
-		if before.RollbackClass == catalog.ForwardOnly {
+		switch {
+		case before.RollbackClass == catalog.ForwardOnly:
 			class = catalog.ForwardOnly
+		case class == catalog.SnapshotFirst && before.Implementation.Snapshot == nil:
+			class = catalog.Revertible
 		}
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return "", err

@@ -3,6 +3,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 
 	"go.temporal.io/sdk/activity"
@@ -61,6 +62,11 @@ func (s *Steps) compare(
 	if err != nil {
 		return engine.Preview{}, err
 	}
+	graph, err := s.Graphs.Get(ctx, cmp.Or(head.GraphDigest, in.GraphDigest))
+	if err != nil {
+		return engine.Preview{}, err
+	}
+	np.Release = graph.ReleaseOf(node)
 	seen, err := s.Engine.Observe(ctx, req)
 	if err != nil {
 		return engine.Preview{}, err

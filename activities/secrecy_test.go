@@ -60,8 +60,10 @@ func TestSnapshotsTellNoSecret(t *testing.T) {
 			f.done(id, large, database, orchestrator.StepApply)
 			next := f.deployment("")
 			f.done(next, small, database, orchestrator.StepApply)
+			next = f.deployment("")
+			f.done(next, large, database, orchestrator.StepApply) // a newer one of small
 			f.engine.during = f.engine.telling("destroy", firstSnapshot)
-			_, err := f.step(contract.StepInput{Deployment: next, Node: database, Action: orchestrator.StepPrune, GraphDigest: small})
+			_, err := f.step(contract.StepInput{Deployment: next, Node: database, Action: orchestrator.StepPrune, GraphDigest: large})
 			if told := f.head(database).Snapshots[0].Error; !strings.Contains(told, "refuses") || strings.Contains(told, canary) {
 				f.t.Errorf("the head says %q", told)
 			}

@@ -3,13 +3,11 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/HatiCode/nestor/activities/engine"
@@ -90,6 +88,11 @@ func (s *Steps) beginSnapshot(ctx context.Context, j *job, before composer.Node)
 		Deployment: j.in.Deployment, Address: snapshotAddress(j.attempt.Head.Address, j.deployment.N),
 		Backend: j.environment.Spec.StateOf(before.Engine), GraphDigest: j.attempt.Run.BeforeRef, Time: time.Now().UTC(),
 	}
+	graph, err := s.Graphs.Get(ctx, snapshot.GraphDigest)
+	if err != nil {
+		return snapshot, err
+	}
+	snapshot.Release = graph.ReleaseOf(before)
 	inputs, err := s.snapshotInputs(ctx, j, *before.Implementation.Snapshot)
 	if err != nil {
 		return snapshot, unsaved(&inputError{err})
@@ -98,7 +101,7 @@ func (s *Steps) beginSnapshot(ctx context.Context, j *job, before composer.Node)
 }
 
 // snapshotInputs fills the companion's templates with what the node was given
-// and gives.
+// and gives, and with the mark of the deployment.
 func (s *Steps) snapshotInputs(ctx context.Context, j *job, step catalog.SnapshotStep) ([]registry.OutputValue, error) {
 	given, err := s.Registry.RevealInputs(ctx, *j.attempt.Head, j.attempt.Run.BeforeRef)
 	if err != nil {
@@ -110,7 +113,9 @@ func (s *Steps) snapshotInputs(ctx context.Context, j *job, step catalog.Snapsho
 	}
 	j.mask.values(given)
 	j.mask.values(gives)
-	known := map[string]registry.OutputValue{}
+	known := map[string]registry.OutputValue{
+		catalog.SnapshotDeployment: {Name: catalog.SnapshotDeployment, Type: string(catalog.TypeString), Value: j.deployment.Mark()},
+	}
 	for _, v := range given {
 		known["inputs."+v.Name] = v
 	}
@@ -155,7 +160,7 @@ func isText(v any) bool { _, is := v.(string); return is }
 
 // takeSnapshot asks the engine for it; asked again, the engine finds it made.
 func (s *Steps) takeSnapshot(ctx context.Context, j *job, before composer.Node, snapshot *orchestrator.Snapshot) error {
-	req, _, err := s.snapshotRequest(ctx, j, before, *snapshot)
+	req, err := s.snapshotRequest(ctx, j, before, *snapshot)
 	if err != nil {
 		return err
 	}
@@ -178,17 +183,17 @@ func (s *Steps) takeSnapshot(ctx context.Context, j *job, before composer.Node, 
 }
 
 // snapshotRequest is the engine's view of a snapshot, with the inputs that were
-// recorded for it, and what it gives. The step's mask knows all of it.
+// recorded for it. The step's mask knows these, and what it gives.
 func (s *Steps) snapshotRequest(
 	ctx context.Context, j *job, before composer.Node, snapshot orchestrator.Snapshot,
-) (engine.Request, []registry.OutputValue, error) {
+) (engine.Request, error) {
 	step := before.Implementation.Snapshot
 	if step == nil {
-		return engine.Request{}, nil, &inputError{fmt.Errorf("%s@%s says nowhere how a snapshot is made", before.Definition, before.Version)}
+		return engine.Request{}, &inputError{fmt.Errorf("%s@%s says nowhere how a snapshot is made", before.Definition, before.Version)}
 	}
 	inputs, outputs, err := s.Registry.RevealSnapshot(ctx, *j.attempt.Head, snapshot)
 	if err != nil {
-		return engine.Request{}, nil, err
+		return engine.Request{}, err
 	}
 	j.mask.values(inputs)
 	j.mask.values(outputs)
@@ -196,7 +201,7 @@ func (s *Steps) snapshotRequest(
 	req, err := s.request(ctx, before, j.deployment.Scope, j.environment, j.log)
 	j.mask.request(req)
 	if err != nil {
-		return req, nil, err
+		return req, err
 	}
 	req.Address, req.Node, req.StateRef = snapshot.Address, snapshotAddress(j.in.Node, number(snapshot.Deployment)), ""
 	req.Backend, req.Implementation = s.backend(snapshot.Backend), step.Implementation()
@@ -205,7 +210,7 @@ func (s *Steps) snapshotRequest(
 	for _, in := range inputs {
 		give(&req, in)
 	}
-	return req, outputs, nil
+	return req, nil
 }
 
 // number of a deployment in its scope.
@@ -232,105 +237,4 @@ func unsaved(err error) error {
 	default:
 		return fmt.Errorf("%s%w", what, err)
 	}
-}
-
-// refill adds to a restoration what the snapshot gives, where it makes a
-// resource anew. It returns the preview to apply.
-func (s *Steps) refill(
-	ctx context.Context, j *job, req engine.Request, preview engine.Preview,
-) (engine.Request, engine.Preview, bool, error) {
-	way := j.attempt.Run.Compensation
-	if j.in.Action != orchestrator.StepRestore || way == nil || way.Snapshot == "" || !anew(preview.Changes) {
-		return req, preview, false, nil
-	}
-	var snapshot orchestrator.Snapshot
-	known := false
-	if head := j.attempt.Head; head != nil { // a node may have been forgotten since
-		snapshot, known = snapshotOf(head.Snapshots, j.in.Deployment)
-	}
-	if !known || !snapshot.Taken {
-		return req, preview, false, &inputError{fmt.Errorf("its snapshot %s is gone", way.Snapshot)}
-	}
-	before, err := s.node(ctx, snapshot.GraphDigest, j.in.Node)
-	if err != nil {
-		return req, preview, false, err
-	}
-	_, outputs, err := s.snapshotRequest(ctx, j, before, snapshot)
-	if err != nil {
-		return req, preview, false, err
-	}
-	req.Inputs, req.Sensitive = maps.Clone(req.Inputs), maps.Clone(req.Sensitive)
-	for input, output := range before.Implementation.Snapshot.Restore {
-		for _, v := range outputs {
-			if v.Name == output {
-				v.Name = input
-				give(&req, v)
-			}
-		}
-	}
-	j.mask.request(req)
-	j.log.sayf("%s is made anew, with what the snapshot %s holds", j.in.Node, snapshot.Address)
-	preview, err = s.Engine.Preview(ctx, req)
-	return req, preview, true, err
-}
-
-// prune destroys the snapshots that earlier deployments took: this one has
-// succeeded, and has its own.
-func (s *Steps) prune(ctx context.Context, j *job) (registry.Commit, error) {
-	ctx, cancel := withTimeout(ctx, j.node.Timeouts.Destroy)
-	defer cancel()
-	err := s.destroySnapshots(ctx, j, func(o orchestrator.Snapshot) bool { return o.Deployment != j.in.Deployment })
-	run := j.attempt.Run
-	commit := registry.Commit{
-		Status: orchestrator.NodeReady, Changed: run.Changed, Counts: run.Counts, ChangeDigest: run.ChangeDigest,
-	}
-	if head := j.attempt.Head; head != nil {
-		after := *head
-		after.Status = orchestrator.NodeReady
-		commit.Head = &after
-	}
-	return commit, overTime(ctx, s.Engine.Name(), err)
-}
-
-// destroySnapshots destroys those that are chosen, and goes on after a failure.
-// What is still there has its error in the node's head.
-func (s *Steps) destroySnapshots(ctx context.Context, j *job, chosen func(orchestrator.Snapshot) bool) error {
-	if j.attempt.Head == nil {
-		return nil
-	}
-	var first error
-	for _, snapshot := range slices.Clone(j.attempt.Head.Snapshots) {
-		if !chosen(snapshot) {
-			continue
-		}
-		err := s.destroySnapshot(ctx, j, snapshot)
-		if err == nil {
-			continue
-		}
-		snapshot.Error = j.mask.nodeError(err).Message
-		first = cmp.Or(first, error(&engine.Error{
-			Class: cmp.Or(engine.ClassOf(err), engine.Transient), Engine: s.Engine.Name(), Resource: snapshot.Address,
-			Message: "the snapshot could not be destroyed: " + strings.TrimSpace(snapshot.Error), Err: err,
-		}))
-		if err := s.Registry.RecordSnapshot(context.WithoutCancel(ctx), &j.attempt, snapshot, nil, nil); err != nil {
-			return errors.Join(first, err)
-		}
-	}
-	return first
-}
-
-func (s *Steps) destroySnapshot(ctx context.Context, j *job, snapshot orchestrator.Snapshot) error {
-	before, err := s.node(ctx, snapshot.GraphDigest, j.in.Node)
-	if err != nil {
-		return err
-	}
-	req, _, err := s.snapshotRequest(ctx, j, before, snapshot)
-	if err != nil {
-		return err
-	}
-	j.log.sayf("destroying the snapshot %s", snapshot.Address)
-	if err := s.destroyProven(ctx, req); err != nil {
-		return err
-	}
-	return s.Registry.DropSnapshot(ctx, &j.attempt, snapshot)
 }

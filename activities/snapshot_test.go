@@ -22,9 +22,9 @@ import (
 func saved(size string) func(app, db *composer.Node) {
 	return func(_, db *composer.Node) {
 		db.RollbackClass = catalog.SnapshotFirst
-		db.Inputs[1].Value = literal(size)
+		db.Inputs[1].Value, db.InputDigest = literal(size), "sha256:"+size
 		db.Implementation.Snapshot = &catalog.SnapshotStep{
-			Inputs:  map[string]string{"of": "${outputs.endpoint}", "key": "${inputs.password}"},
+			Inputs:  map[string]string{"of": "${outputs.endpoint}", "key": "${inputs.password}", "name": "db-${deployment}"},
 			Outputs: []catalog.Field{{Name: "token", Type: catalog.TypeString, Sensitive: true}},
 			Restore: map[string]string{"restoreFrom": "token"},
 		}
@@ -52,7 +52,10 @@ func TestSnapshotFirst(t *testing.T) {
 		t.Errorf("result: %+v", res)
 	}
 	f.wantDid("the snapshot comes before the change", "preview", "preview", "apply", "apply")
-	if diff := cmp.Diff(map[string]any{"of": "db.example", "key": canary}, f.engine.made[firstSnapshot]); diff != "" {
+	d, err := f.Registry.GetDeployment(t.Context(), id)
+	f.must(err)
+	given := map[string]any{"of": "db.example", "key": canary, "name": "db-" + d.Mark()}
+	if diff := cmp.Diff(given, f.engine.made[firstSnapshot]); diff != "" {
 		t.Errorf("what the snapshot was given (-want +got):\n%s", diff)
 	}
 	head := f.head(database)
@@ -65,7 +68,7 @@ func TestSnapshotFirst(t *testing.T) {
 	}
 	inputs, outputs, err := f.Registry.RevealSnapshot(t.Context(), head, head.Snapshots[0])
 	f.must(err)
-	if !cmp.Equal(map[string]any{"of": "db.example", "key": canary}, byName(inputs)) || byName(outputs)["token"] != canary {
+	if !cmp.Equal(given, byName(inputs)) || byName(outputs)["token"] != canary {
 		t.Errorf("recorded: %v, %v", byName(inputs), byName(outputs))
 	}
 	f.noSecrets()
@@ -195,39 +198,6 @@ func TestRestoreThatStillDiffers(t *testing.T) {
 	}
 	if failed := failure(t, err); !failed.NonRetryable() || f.head(database).Error.Resource != "tiny.database" {
 		t.Errorf("after %d failures it is over: %v", contract.StepFailures, failed)
-	}
-}
-
-func TestPrune(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	id, small, large := f.grown()
-	f.done(id, large, database, orchestrator.StepApply)
-	next := f.deployment("")
-	f.done(next, small, database, orchestrator.StepApply)
-	if n := len(f.head(database).Snapshots); n != 2 {
-		t.Fatalf("%d snapshots, want those of two deployments", n)
-	}
-	f.engine.during = failing("destroy", &engine.Error{Class: engine.Rejected, Message: "it is protected"})
-	prune := contract.StepInput{Deployment: next, Node: database, Action: orchestrator.StepPrune, GraphDigest: small}
-	_, err := f.step(prune)
-	if failed := failure(t, err); !strings.Contains(failed.Message(), firstSnapshot) || !strings.Contains(failed.Message(), "it is protected") {
-		t.Errorf("got %v", failed)
-	}
-	if head := f.head(database); head.Status != orchestrator.NodeReady || head.Snapshots[0].Error == "" {
-		t.Errorf("the node is as it should be, and its snapshot is not gone: %+v", head)
-	}
-	f.engine.during = func(context.Context, string) error { return nil }
-	_, err = f.step(prune)
-	f.must(err)
-	if all := f.head(database).Snapshots; len(all) != 1 || all[0].Deployment != next {
-		t.Errorf("left are %+v", all)
-	}
-	if run := f.run(next); !run.Changed || run.Counts.Update != 1 || run.Status != orchestrator.NodeReady {
-		t.Errorf("what the deployment did is still told: %+v", run)
-	}
-	if _, there := f.engine.made[firstSnapshot]; there {
-		t.Error("the first snapshot is still there")
 	}
 }
 

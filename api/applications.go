@@ -68,6 +68,10 @@ func (s *Server) GetApplicationStatus(ctx context.Context, r gen.GetApplicationS
 		}
 		release = state.Release
 	}
+	residue, err := s.left(ctx, deployment)
+	if err != nil {
+		return nil, err
+	}
 	drift, err := s.validDrift(ctx, scope)
 	if err != nil {
 		return nil, err
@@ -82,11 +86,41 @@ func (s *Server) GetApplicationStatus(ctx context.Context, r gen.GetApplicationS
 		WorkflowID:  deployment.WorkflowID,
 		Reason:      deployment.Reason,
 		Error:       deployment.Error,
-		Residue:     deployment.Residue,
+		Residue:     residue,
 		Queued:      queued,
 		Drift:       drift,
 		Resources:   resources,
 	}, nil
+}
+
+// left is what is left behind in a deployment's scope, now that it is over: what
+// it lists itself, and what the last one lists that acted, if that was not it.
+func (s *Server) left(ctx context.Context, d orchestrator.Deployment) ([]orchestrator.Residue, error) {
+	acted := d.Kind != orchestrator.KindAdopt && !d.StartedAt.IsZero()
+	if acted || !d.Status.Final() {
+		return d.Residue, nil
+	}
+	earlier, found, err := s.d.Records.LastActed(ctx, d.Scope, d.N)
+	if err != nil || !found {
+		return d.Residue, err
+	}
+	heads, err := s.d.Records.Heads(ctx, d.Scope)
+	if err != nil {
+		return nil, err
+	}
+	mended := map[string]bool{} // by an adoption
+	for _, head := range heads {
+		mended[head.Node] = head.Whole() && head.ActedOnSince(earlier)
+	}
+	residue := slices.Clone(d.Residue)
+	for _, left := range earlier.Residue {
+		listed := slices.ContainsFunc(residue, func(r orchestrator.Residue) bool { return r.Node == left.Node })
+		if !listed && !mended[left.Node] {
+			left.Since = cmp.Or(left.Since, earlier.ID)
+			residue = append(residue, left)
+		}
+	}
+	return residue, nil
 }
 
 // current is the deployment that tells how a scope stands, and how many others
@@ -149,7 +183,7 @@ func (s *Server) resources(ctx context.Context, scope orchestrator.Scope, d orch
 		resources = append(resources, gen.ResourceStatus{
 			Name: head.Node, Engine: head.Engine, Definition: head.Definition, Version: head.Version,
 			Status: head.Status, StateRef: head.StateRef, Outputs: outputs, Holder: holders[head.Node],
-			Snapshots: head.SnapshotAddresses(),
+			Snapshots: head.SnapshotAddresses(), UnfinishedSnapshots: head.UnfinishedSnapshots(),
 		})
 	}
 	if !d.Status.Final() && d.GraphDigest != "" {

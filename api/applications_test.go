@@ -72,3 +72,28 @@ func TestStatusTellsOfTheDeploymentThatMatters(t *testing.T) {
 		})
 	}
 }
+
+// TestStatusTellsWhatWasLeftBefore: a deployment that never started hides nothing
+// of what the one before it has left.
+func TestStatusTellsWhatWasLeftBefore(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.platform()
+	release := h.release()
+	for range 2 {
+		h.post(alphaToken, "/api/v1/deployments", deployBody(release.Digest)).want(http.StatusAccepted)
+	}
+	first, second := orchestrator.DeploymentID(shop(), 1), orchestrator.DeploymentID(shop(), 2)
+	check(t, h.records.Freeze(t.Context(), first, "worker:test", registry.Frozen{Graph: h.graph(release).Digest}))
+	check(t, h.records.SetStatus(t.Context(), contract.StatusInput{Deployment: first, Status: orchestrator.StatusRunning, Principal: "worker:test"}))
+	left := orchestrator.Residue{Node: node, Engine: "fake", Address: "a", Reason: "it is stuck", Action: "delete it"}
+	check(t, h.records.Finish(t.Context(), contract.FinishInput{
+		Deployment: first, Status: orchestrator.StatusFailed, Residue: []orchestrator.Residue{left}, Principal: "worker:test",
+	}))
+	check(t, h.records.Finish(t.Context(), contract.FinishInput{Deployment: second, Status: orchestrator.StatusCanceled, Principal: "worker:test"}))
+	left.Since = first
+	got := decode[gen.ApplicationStatus](h.get(alphaToken, statusPath).want(http.StatusOK))
+	if diff := cmp.Diff([]orchestrator.Residue{left}, got.Residue); diff != "" || got.Deployment != second {
+		t.Errorf("of deployment %s (-want +got):\n%s", got.Deployment, diff)
+	}
+}

@@ -29,6 +29,7 @@ type Records interface {
 	GetDeployment(ctx context.Context, id string) (orchestrator.Deployment, error)
 	ListDeployments(ctx context.Context, f registry.DeploymentFilter) (registry.Page, error)
 	LatestDeployment(ctx context.Context, s orchestrator.Scope) (orchestrator.Deployment, error)
+	LastActed(ctx context.Context, s orchestrator.Scope, n int64) (d orchestrator.Deployment, found bool, err error)
 	OpenDeployments(ctx context.Context, team, application, environment string) ([]orchestrator.Deployment, error)
 	Cancel(ctx context.Context, id string, c orchestrator.Cancellation) error
 	NodeStates(ctx context.Context, deployment string) ([]orchestrator.NodeRun, error)

@@ -4,6 +4,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/HatiCode/nestor/api/auth"
 	"github.com/HatiCode/nestor/api/gen"
@@ -35,6 +36,7 @@ func (s *Server) ForgetNode(ctx context.Context, r gen.ForgetNodeRequestObject) 
 	}
 	return gen.ForgetNode200JSONResponse{
 		Team: r.Team, Application: r.Application, Environment: r.Environment, Node: r.Node,
-		Principal: principal, Gone: r.Body.Gone, Reason: r.Body.Reason, Snapshots: head.SnapshotAddresses(),
+		Principal: principal, Gone: r.Body.Gone, Reason: r.Body.Reason,
+		Snapshots: slices.Concat(head.SnapshotAddresses(), head.UnfinishedSnapshots()),
 	}, nil
 }

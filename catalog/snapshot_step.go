@@ -21,7 +21,7 @@ type SnapshotStep struct {
 	Module   string         `json:"module,omitempty"`
 	Settings map[string]any `json:"settings,omitempty"`
 	// Inputs of the companion: templates over what the node was given and gives,
-	// such as "${inputs.name}" and "${outputs.id}".
+	// such as "${inputs.name}" and "${outputs.id}", and SnapshotDeployment.
 	Inputs map[string]string `json:"inputs,omitempty"`
 	// Outputs of the companion.
 	Outputs []Field `json:"outputs"`
@@ -30,6 +30,11 @@ type SnapshotStep struct {
 	// alone, so the implementation must read that input only when it creates.
 	Restore map[string]string `json:"restore"`
 }
+
+// SnapshotDeployment is the reference to what tells a deployment from every other
+// one, orchestrator.Deployment.Mark: "${deployment}". At least one input of a
+// companion holds it, so that no two snapshots are one thing.
+const SnapshotDeployment = "deployment"
 
 // Implementation is the companion as its engine sees it.
 func (s SnapshotStep) Implementation() Implementation {
@@ -72,10 +77,26 @@ func checkSnapshot(report Report, d Definition, engine string) {
 	for _, name := range slices.Sorted(maps.Keys(s.Inputs)) {
 		inputs = append(inputs, Field{Name: name, Sensitive: checkSnapshotInput(report, manifest.Member(at+".inputs", name), name, s.Inputs[name], d.Spec)})
 	}
+	if !s.ofOneDeployment() {
+		report(at+".inputs", "every snapshot would be given the same, so that the second would be the first, or fail",
+			`give an input the deployment, such as {name: "${inputs.name}-${deployment}"}; where the snapshot needs no name, as a tag of it`)
+	}
 	checkRestore(report, at+".restore", *s, d.Spec)
 	implementationCheck{
 		engine: engine, at: at, impl: s.Implementation(), spec: Spec{Inputs: inputs, Outputs: s.Outputs}, report: report,
 	}.run()
+}
+
+// ofOneDeployment says that an input is another one for each snapshot. Templates
+// over the node alone are not: between two changes in place it is given, and
+// gives, the same. One that cannot be read was reported as such.
+func (s SnapshotStep) ofOneDeployment() bool {
+	for _, template := range s.Inputs {
+		if references, err := expand.References(template); err != nil || slices.Contains(references, SnapshotDeployment) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkSnapshotInput looks at one template, and says whether it holds anything
@@ -89,7 +110,7 @@ func checkSnapshotInput(report Report, at, name, template string, spec Spec) (se
 		report(at, err.Error(), "")
 		return false
 	}
-	known := map[string]bool{}
+	known := map[string]bool{SnapshotDeployment: false}
 	for _, f := range spec.Inputs {
 		known["inputs."+f.Name] = f.Sensitive
 	}
@@ -102,7 +123,7 @@ func checkSnapshotInput(report Report, at, name, template string, spec Spec) (se
 		if exists {
 			continue
 		}
-		hint := "write ${inputs.<name>} or ${outputs.<name>}, declared under spec.inputs and spec.outputs"
+		hint := "write ${inputs.<name>} or ${outputs.<name>}, declared under spec.inputs and spec.outputs, or ${deployment}"
 		if near, ok := suggest.Nearest(reference, slices.Sorted(maps.Keys(known))); ok {
 			hint = fmt.Sprintf("did you mean \"${%s}\"?", near)
 		}

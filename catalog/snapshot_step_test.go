@@ -30,10 +30,12 @@ func TestSnapshotStep(t *testing.T) {
 		reason   string
 	}{
 		"whole":          {reason: "the example"},
-		"missing":        {old: "      snapshot:\n        module: modules/database-snapshot\n        inputs: {of: \"${outputs.id}\", name: \"${inputs.name}\"}\n        outputs: [{name: snapshotId, type: string}]\n        restore: {restoreFrom: snapshotId}\n", want: "expected how a snapshot is taken", reason: "the class needs one for each engine"},
+		"missing":        {old: "      snapshot:\n        module: modules/database-snapshot\n        inputs: {of: \"${outputs.id}\", name: \"${inputs.name}-${deployment}\"}\n        outputs: [{name: snapshotId, type: string}]\n        restore: {restoreFrom: snapshotId}\n", want: "expected how a snapshot is taken", reason: "the class needs one for each engine"},
 		"another class":  {old: "rollback: snapshot-first", new: "rollback: revertible", want: "a snapshot is never taken", reason: "nobody would use it"},
 		"unknown output": {old: "${outputs.id}", new: "${outputs.ids}", want: `did you mean "${outputs.id}"?`, reason: "a slip is named"},
 		"unknown input":  {old: "${inputs.name}", new: "${inputs.nam}", want: `did you mean "${inputs.name}"?`, reason: "a slip is named"},
+		"always one":     {old: "${inputs.name}-${deployment}", new: "${inputs.name}", want: `"${inputs.name}-${deployment}"`, reason: "the second would be the first"},
+		"elsewhere":      {old: "{of: \"${outputs.id}\"", new: "{of: \"${deployment}-${outputs.id}\"", reason: "one input is enough"},
 		"restore into":   {old: "restore: {restoreFrom: snapshotId}", new: "restore: {restoreForm: snapshotId}", want: `did you mean "restoreFrom"?`, reason: "a slip is named"},
 		"restore of":     {old: "restore: {restoreFrom: snapshotId}", new: "restore: {restoreFrom: snapshotID}", want: `did you mean "snapshotId"?`, reason: "a slip is named"},
 		"required":       {old: "restore: {restoreFrom: snapshotId}", new: "restore: {name: snapshotId}", want: "is required", reason: "claims set it"},

@@ -31,6 +31,7 @@ func CheckCatalog(c Composition, snapshot *catalog.Snapshot, environments []Envi
 		at := manifest.Index("spec.resources", i) + ".config"
 		k.config(at, r.Config, k.readings[r.Name])
 		k.required(at, k.readings[r.Name])
+		k.rollback(manifest.Index("spec.resources", i), r.Rollback, k.readings[r.Name])
 	}
 	for i, o := range c.Spec.Outputs {
 		k.references(manifest.Index("spec.outputs", i)+".value", o.Value)
@@ -38,8 +39,9 @@ func CheckCatalog(c Composition, snapshot *catalog.Snapshot, environments []Envi
 	for _, name := range sortedKeys(c.Spec.Environments) {
 		resources := c.Spec.Environments[name].Resources
 		for _, r := range sortedKeys(resources) {
-			at := manifest.Member(manifest.Member("spec.environments", name)+".resources", r) + ".config"
-			k.config(at, resources[r].Config, in(name, k.readings[r]))
+			at := manifest.Member(manifest.Member("spec.environments", name)+".resources", r)
+			k.config(at+".config", resources[r].Config, in(name, k.readings[r]))
+			k.rollback(at, resources[r].Rollback, in(name, k.readings[r]))
 		}
 	}
 }
@@ -269,6 +271,23 @@ func (k *catalogCheck) required(at string, readings []reading) {
 		k.report(at, fmt.Sprintf("%s needs input %s (%s)", readings[0].definition.Ref(), f.Name, f.Type),
 			fmt.Sprintf("add %s: to the resource's config", f.Name))
 	}
+}
+
+// rollback reports a class that nothing which could stand for the resource has a
+// snapshot for.
+func (k *catalogCheck) rollback(at string, class catalog.RollbackClass, readings []reading) {
+	savable := func(r reading) bool { return r.definition.Spec.Rollback == catalog.SnapshotFirst }
+	if class != catalog.SnapshotFirst || len(readings) == 0 || slices.ContainsFunc(readings, savable) {
+		return
+	}
+	message, cure := noSnapshot(readings[0].definition)
+	k.report(at+".rollback", message, cure)
+}
+
+// noSnapshot is the mistake of a class that a definition has no snapshot for.
+func noSnapshot(d catalog.Definition) (message, hint string) {
+	return fmt.Sprintf("its rollback is %s, and %s says nowhere how a snapshot is taken", catalog.SnapshotFirst, d.Ref()),
+		fmt.Sprintf("choose another class, or a definition that is %s", catalog.SnapshotFirst)
 }
 
 func fieldNames(fields []catalog.Field) []string {

@@ -57,6 +57,9 @@ func TestCheckCatalog(t *testing.T) {
 		"override's input":  {reason: "its keys are its definition's", text: webApp + prod + "{resources: {database: {config: {instanceclass: x}}}}\n", want: []string{"f.yaml:23:", "production.resources.database.config.instanceclass", `did you mean "instanceClass"?`}},
 		"key taken out":     {reason: "null takes a key out", text: webApp + prod + "{resources: {database: {config: {other: null}}}}\n"},
 		"overrides":         {reason: "in a file of their own", text: webApp, overrides: "web-app:\n  prodction: {region: x}\n", want: []string{"f.yaml:2:3: web-app.prodction", `did you mean "production"?`}},
+		"no snapshot":       {reason: "the definition has to say how", text: replace("catalogRef: redis-cluster", "catalogRef: redis-cluster\n      rollback: snapshot-first"), want: []string{"f.yaml:19:17", "spec.resources[2].rollback", "redis-cluster@1.0.0 says nowhere how a snapshot is taken", "or a definition that is snapshot-first"}},
+		"other class":       {reason: "that needs none", text: replace("catalogRef: redis-cluster", "catalogRef: redis-cluster\n      rollback: forward-only")},
+		"none there":        {reason: "nor is there one in an environment", text: webApp + prod + "{resources: {cache: {rollback: snapshot-first}}}\n", want: []string{"spec.environments.production.resources.cache.rollback", "says nowhere how a snapshot is taken"}},
 		"both": {
 			reason: "each says where it was written", text: webApp + prod + "{resources: {cache: {config: {a: b}}}}\n",
 			overrides: "web-app:\n  production: {resources: {database: {config: {c: d}}}}\n",

@@ -3,6 +3,8 @@
 package composer
 
 import (
+	"cmp"
+
 	"github.com/HatiCode/nestor/catalog"
 )
 
@@ -23,6 +25,10 @@ type Graph struct {
 	// Outputs of the instances, ordered by instance and name.
 	Outputs []InstanceOutput `json:"outputs,omitempty"`
 }
+
+// ReleaseOf is the release that a node of the graph is of: the graph's, or the
+// node's own in one that was reassembled. It is empty where that is not known.
+func (g Graph) ReleaseOf(n Node) string { return cmp.Or(n.Release, g.Release) }
 
 // Node is one resource to be.
 type Node struct {
@@ -49,11 +55,19 @@ type Node struct {
 	RollbackClass  catalog.RollbackClass  `json:"rollbackClass"`
 	DeletionPolicy catalog.DeletionPolicy `json:"deletionPolicy"`
 	Timeouts       catalog.Timeouts       `json:"timeouts"`
+	// Release that the node is of, in a graph that was reassembled and has none.
+	Release string `json:"release,omitempty"`
 	// Queue is the Temporal task queue of the node's engine.
 	Queue string `json:"queue"`
 	// File and Line of the annotation that asked for it.
 	File string `json:"file,omitempty"`
 	Line int    `json:"line,omitempty"`
+}
+
+// DescribedLike says that two descriptions of a node ask for the same: one
+// definition, the same inputs as far as they are written down, one engine.
+func (n Node) DescribedLike(o Node) bool {
+	return n.DefinitionDigest == o.DefinitionDigest && n.InputDigest == o.InputDigest && n.Engine == o.Engine
 }
 
 // NodeInput is one input with its value or the way to it.

@@ -313,8 +313,8 @@ func (b *graphBuilder) rollbackClass(i *instance, n *plannedNode) catalog.Rollba
 	declared := cmp.Or(n.definition.Spec.Rollback, catalog.Revertible)
 	class := cmp.Or(i.override.Resources[n.resource.Name].Rollback, n.resource.Rollback, declared)
 	if class == catalog.SnapshotFirst && declared != catalog.SnapshotFirst {
-		b.report(i.claim, n.id, fmt.Sprintf("its rollback is %s, and %s says nowhere how a snapshot is taken", class, n.definition.Ref()),
-			"choose another class, or a definition that is "+string(class))
+		message, hint := noSnapshot(n.definition)
+		b.report(i.claim, n.id, message, hint)
 	}
 	return class
 }

@@ -11,7 +11,8 @@ import (
 // Reassemble makes a graph of nodes that come from several graphs of one
 // application in one environment: what is there after a deployment that did
 // not bring every node to the same graph. Dependencies on nodes that are not
-// there are dropped. It has no release, and a digest of its own.
+// there are dropped. It has no release, and a digest of its own; each node names
+// the release that it is of.
 func Reassemble(team, application, environment string, nodes []Node) (Graph, error) {
 	g := Graph{SchemaVersion: GraphSchema, Team: team, Application: application, Environment: environment}
 	there := make(map[string]bool, len(nodes))

@@ -3,7 +3,9 @@
 package orchestrator
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -126,6 +128,21 @@ type Deployment struct {
 // has one alone.
 func (d Deployment) About(node string) bool { return d.Adoption == nil || d.Adoption.Node == node }
 
+// Mark tells a deployment from every other one in a few characters that fit into
+// a resource's name: its number, and eight digits of what it was asked for with.
+// It is the same for all of its steps and attempts.
+func (d Deployment) Mark() string {
+	sum := sha256.Sum256([]byte(d.ID + "\n" + d.RequestID))
+	return fmt.Sprintf("%d-%x", d.N, sum[:4])
+}
+
+// ShortDigest is as much of a digest as commands show and take.
+func ShortDigest(digest string) string {
+	const digits = 12
+	digest = strings.TrimPrefix(digest, "sha256:")
+	return digest[:min(len(digest), digits)]
+}
+
 // DeploymentID builds a deployment's id.
 func DeploymentID(s Scope, n int64) string { return fmt.Sprintf("%s/%d", s, n) }
 
@@ -173,6 +190,8 @@ type Residue struct {
 	Resource string `json:"resource,omitempty"`
 	Reason   string `json:"reason"`
 	Action   string `json:"action"` // what a person can do about it
+	// Since is the deployment that left it so, where that was an earlier one.
+	Since string `json:"since,omitempty"`
 }
 
 // Promotion is the record the API writes before it signals the application's

@@ -46,9 +46,19 @@ type Drift struct {
 	RequestID string `json:"requestId"`
 	// Release and graph that were deployed when the check began, and the head
 	// revision of the scope then. A report is valid while these are the same.
-	Release     string    `json:"release"`
-	GraphDigest string    `json:"graphDigest"`
-	Basis       int64     `json:"basis"`
+	Release     string `json:"release"`
+	GraphDigest string `json:"graphDigest"`
+	Basis       int64  `json:"basis"`
+	// DeployedGraph is that of Release, as it succeeded last; empty where nothing
+	// did. What is there, GraphDigest, is another one where nodes are not at it.
+	DeployedGraph string `json:"deployedGraph,omitempty"`
+	// Unsettled is the last deployment, with UnsettledStatus, where it did not
+	// succeed and left nodes as they are not to be.
+	Unsettled       string `json:"unsettled,omitempty"`
+	UnsettledStatus Status `json:"unsettledStatus,omitempty"`
+	// Irreparable says why a repair cannot make it so again, and what can; empty
+	// where it can.
+	Irreparable string    `json:"irreparable,omitempty"`
 	StartedAt   time.Time `json:"startedAt"`
 	FinishedAt  time.Time `json:"finishedAt,omitzero"`
 	// Error says why the report is not whole, or why there is none.
@@ -87,6 +97,11 @@ const (
 	// NodePartial: its deployment never succeeded, so that what is missing was
 	// never there.
 	NodePartial DriftState = "partial"
+	// NodeElsewhere: it is as another release than the deployed one has it, or none.
+	NodeElsewhere DriftState = "elsewhere"
+	// NodeMissing: the deployed release has it, and nothing is recorded of it any
+	// more: a deployment that did not succeed has destroyed it, or it was stated to be gone.
+	NodeMissing DriftState = "missing"
 	// NodeNotKnown: a person stated that nothing recorded of it holds, so nothing
 	// is known to exist.
 	NodeNotKnown DriftState = "forgotten"
@@ -98,7 +113,12 @@ const (
 
 // Differs says that a node is not as it was deployed.
 func (s DriftState) Differs() bool {
-	return s == NodeDrifted || s == NodeGone || s == NodePartial || s == NodeNotKnown
+	switch s {
+	case NodeDrifted, NodeGone, NodePartial, NodeElsewhere, NodeMissing, NodeNotKnown:
+		return true
+	default:
+		return false
+	}
 }
 
 // Unknown says that nobody knows how a node is.
@@ -111,6 +131,8 @@ type NodeDrift struct {
 	Engine     string     `json:"engine"`
 	Definition string     `json:"definition"`
 	Version    string     `json:"version"`
+	// Release that the node is at, where it is not at the report's, and it is known.
+	Release string `json:"release,omitempty"`
 	// Changes that would make it again as it was deployed. Sensitive values are
 	// withheld, as in plans.
 	Changes []Change `json:"changes,omitempty"`
@@ -121,15 +143,21 @@ type NodeDrift struct {
 
 // DriftTally counts nodes.
 type DriftTally struct {
-	Nodes   int `json:"nodes"`   // of the graph
+	Nodes   int `json:"nodes"`   // of the graph, and missing
 	InSync  int `json:"inSync"`  // those that only follow others, too
-	Differs int `json:"differs"` // drifted, gone, partial and forgotten
-	Unknown int `json:"unknown"` // unreadable and unchecked
+	Differs int `json:"differs"` // drifted, gone, partial, elsewhere, missing and forgotten
+	// Elsewhere counts those of Differs that are not at the deployed release, and
+	// have not drifted: elsewhere and missing.
+	Elsewhere int `json:"elsewhere,omitempty"`
+	Unknown   int `json:"unknown"` // unreadable and unchecked
 }
 
 // Add counts one more node.
 func (t *DriftTally) Add(s DriftState) {
 	t.Nodes++
+	if s == NodeElsewhere || s == NodeMissing {
+		t.Elsewhere++
+	}
 	switch {
 	case s.Differs():
 		t.Differs++

@@ -4,6 +4,8 @@ package orchestrator
 
 import (
 	"encoding/json"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/HatiCode/nestor/catalog"
@@ -78,19 +80,40 @@ type NodeHead struct {
 	Fence   int64  `json:"fence"`
 	Serial  int64  `json:"serial,omitempty"`
 	Lineage string `json:"lineage,omitempty"`
-	// Snapshots that were taken of it and are still there, oldest first.
+	// Snapshots that were taken of it, or begun, and are still there, oldest first.
 	Snapshots []Snapshot `json:"snapshots,omitempty"`
 	Status    NodeStatus `json:"status"`
 	Error     *NodeError `json:"error,omitempty"`
 	UpdatedAt time.Time  `json:"updatedAt"`
 }
 
-// SnapshotAddresses are where the node's snapshots have their own state, oldest
-// first.
-func (h NodeHead) SnapshotAddresses() []string {
+// Whole says that the last step which acted on the node succeeded, so that the
+// node is as its graph says.
+func (h NodeHead) Whole() bool {
+	return h.InputsRef != "" && h.Intended == "" && !h.Removing && h.Status != NodeFailed && h.Status != NodeUncertain
+}
+
+// ActedOnSince says that a later deployment than d has acted on the node.
+func (h NodeHead) ActedOnSince(d Deployment) bool {
+	n, err := strconv.ParseInt(h.LastDeployment[strings.LastIndexByte(h.LastDeployment, '/')+1:], 10, 64)
+	return err == nil && n > d.N
+}
+
+// SnapshotAddresses are where the snapshots that were taken of the node have
+// their own state, oldest first.
+func (h NodeHead) SnapshotAddresses() []string { return h.snapshots(true) }
+
+// UnfinishedSnapshots are the addresses of those that were begun and not taken,
+// oldest first: they hold nothing to go back to, but something of them may be
+// there.
+func (h NodeHead) UnfinishedSnapshots() []string { return h.snapshots(false) }
+
+func (h NodeHead) snapshots(taken bool) []string {
 	all := make([]string, 0, len(h.Snapshots))
 	for _, s := range h.Snapshots {
-		all = append(all, s.Address)
+		if s.Taken == taken {
+			all = append(all, s.Address)
+		}
 	}
 	return all
 }
@@ -99,16 +122,23 @@ func (h NodeHead) SnapshotAddresses() []string {
 // inputs and outputs are documents of their own (see registry).
 type Snapshot struct {
 	Deployment string `json:"deployment"` // that it was taken for
-	// Address of the snapshot's own state; Backend, Definition and GraphDigest
-	// say what made it, and so how it is destroyed.
-	Address     string    `json:"address"`
-	Backend     Backend   `json:"backend"`
+	// Address of the snapshot's own state, in Backend.
+	Address string  `json:"address"`
+	Backend Backend `json:"backend"`
+	// GraphDigest and Release say as what the node was when it was taken: its
+	// description there made the snapshot, and says how it is destroyed. Release is
+	// empty where the graph was put together from nodes of which it is not known.
 	GraphDigest string    `json:"graphDigest"`
-	Taken       bool      `json:"taken,omitempty"` // its engine has succeeded
-	Time        time.Time `json:"time"`
+	Release     string    `json:"release,omitempty"`
+	Taken       bool      `json:"taken,omitempty"` // its engine has succeeded; until then it holds nothing
+	Time        time.Time `json:"time"`            // when it was begun
 	// Error of its destruction, while that has not succeeded.
 	Error string `json:"error,omitempty"`
 }
+
+// Usable says that something can be made anew from it: it was taken, and nobody
+// has begun to destroy it.
+func (s Snapshot) Usable() bool { return s.Taken && s.Error == "" }
 
 // Compensation is the way back from a change, as it was known before the
 // change.

@@ -57,13 +57,32 @@ type NodePlan struct {
 	Retain bool `json:"retain,omitempty"`
 	// Rollback is the node's class where it is not revertible, here or in what is
 	// there: what a failure, or a later rollback, does not simply take back.
-	Rollback string   `json:"rollback,omitempty"`
-	Changes  []Change `json:"changes,omitempty"`
+	Rollback string `json:"rollback,omitempty"`
+	// Restore is where a rollback to an earlier release takes from what a resource
+	// held that it makes anew. Empty says that there is no such snapshot of a node
+	// which is snapshot-first, so that it comes back empty.
+	Restore *Restoration `json:"restore,omitempty"`
+	Empty   bool         `json:"empty,omitempty"`
+	Changes []Change     `json:"changes,omitempty"`
 	// Digest covers Changes.
 	Digest string `json:"digest"`
 	Error  string `json:"error,omitempty"`
-	// Drift is the node's state in a drift check; empty in other plans.
-	Drift DriftState `json:"drift,omitempty"`
+	// Drift is the node's state in a drift check, and Release the one that it is at,
+	// where that is known; empty in other plans.
+	Drift   DriftState `json:"drift,omitempty"`
+	Release string     `json:"release,omitempty"`
+}
+
+// Replaces says that a resource of the node is replaced: what it holds goes with
+// it.
+func (n NodePlan) Replaces() bool { return CountChanges(n.Changes).Replace > 0 }
+
+// Restoration names the snapshot that a node is made anew from.
+type Restoration struct {
+	Snapshot   string    `json:"snapshot"`          // its address
+	Deployment string    `json:"deployment"`        // that it was taken for, before the change
+	Release    string    `json:"release,omitempty"` // that the node was then at, where that is known
+	Time       time.Time `json:"time"`
 }
 
 // Action on one resource.

@@ -471,7 +471,10 @@ type ResourceStatus struct {
 	// StateRef Where its state is, if it was adopted under a name of its own.
 	StateRef string     `json:"stateRef,omitempty"`
 	Status   NodeStatus `json:"status"`
-	Version  string     `json:"version"`
+
+	// UnfinishedSnapshots Addresses of those that were begun and not taken: they hold nothing to go back to, but something of them may be there.
+	UnfinishedSnapshots []string `json:"unfinishedSnapshots,omitempty"`
+	Version             string   `json:"version"`
 }
 
 // ResourceValidation defines model for ResourceValidation.
@@ -492,6 +495,9 @@ type ResourceValidation struct {
 type ResourceVersionList struct {
 	Items []PublishedDefinition `json:"items"`
 }
+
+// Restoration The snapshot that a rollback makes a node anew from.
+type Restoration = orchestrator.Restoration
 
 // RollbackClass defines model for RollbackClass.
 type RollbackClass = catalog.RollbackClass

@@ -18,6 +18,7 @@ import (
 	"github.com/HatiCode/nestor/cli/remote"
 	"github.com/HatiCode/nestor/cli/render"
 	"github.com/HatiCode/nestor/cli/target"
+	"github.com/HatiCode/nestor/cli/text"
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
@@ -164,7 +165,11 @@ func conclude(c *change.Change, report orchestrator.Drift) error {
 	case orchestrator.DriftInSync:
 		return nil
 	case orchestrator.DriftDrifted:
-		if !c.F.Flags.Output.Structured() && report.Repaired == "" && report.Error == "" {
+		switch {
+		case c.F.Flags.Output.Structured() || report.Repaired != "":
+		case report.Irreparable != "":
+			c.Say("\nA repair cannot make it so again: %s.", text.CleanLine(report.Irreparable))
+		case report.Error == "":
 			c.Say("\nTo make it so again: nestor drift --env %s --repair", report.Environment)
 		}
 		return &cli.ExitError{Code: cli.CodeChanges}
@@ -192,6 +197,9 @@ func repair(ctx context.Context, c *change.Change, opts *Options, report orchest
 	if report.Error != "" {
 		return cli.Errorf("repair the cause and check again",
 			"%s is not repaired: a repair goes by a plan of everything, and some of it is not known: %s", report.Environment, reason(report))
+	}
+	if report.Irreparable != "" {
+		return cli.Errorf("", "%s is not repaired: %s", report.Environment, text.CleanLine(report.Irreparable))
 	}
 	if err := c.Ask(ctx, change.Consent{
 		Given: opts.Yes, Question: "\nMake this again as it was deployed, with release " + render.Digest(report.Release) + "?",

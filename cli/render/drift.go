@@ -20,6 +20,7 @@ func (c Canvas) Drift(w io.Writer, r orchestrator.Drift) error {
 		release = ": release " + Digest(r.Release)
 	}
 	d.line(c.Style.Bold(fmt.Sprintf("Drift of %s/%s in %s%s", r.Team, r.Application, r.Environment, release)))
+	d.unsettled(r)
 	d.line("")
 	for _, n := range r.Nodes {
 		d.driftNode(n)
@@ -30,6 +31,31 @@ func (c Canvas) Drift(w io.Writer, r orchestrator.Drift) error {
 	d.driftSummary(r)
 	_, err := w.Write(d.text)
 	return err
+}
+
+// unsettled says that the last deployment did not succeed, and how far the nodes
+// are from the release.
+func (d *differ) unsettled(r orchestrator.Drift) {
+	if r.Unsettled == "" {
+		return
+	}
+	away := 0
+	for _, n := range r.Nodes {
+		if n.Release != "" || n.State == orchestrator.NodeElsewhere || n.State == orchestrator.NodeMissing || n.State == orchestrator.NodePartial {
+			away++
+		}
+	}
+	where := "every node that could be read is at this release"
+	switch {
+	case away == 1:
+		where = "1 node is not at this release"
+	case away > 1:
+		where = Plural(away, "node") + " are not at this release"
+	}
+	about := fmt.Sprintf("The last deployment, %s, ended %s: %s.", text.CleanLine(r.Unsettled), Words(string(r.UnsettledStatus)), where)
+	for _, l := range d.wrap(about, 0) {
+		d.line(d.canvas.Style.Yellow(l))
+	}
 }
 
 // driftSymbol is what stands before a difference: its sign, its colour and its
@@ -64,11 +90,18 @@ func (d *differ) driftNode(n orchestrator.NodeDrift) {
 		said = "was never whole: its deployment did not succeed"
 	case orchestrator.NodeNotKnown:
 		said = "was forgotten: nobody knows what is there"
+	case orchestrator.NodeElsewhere:
+		said = "not as this release has it"
+	case orchestrator.NodeMissing:
+		said = "this release has it, and nothing is recorded of it: it was destroyed, or stated to be gone"
 	case orchestrator.NodeUnreadable:
 		said, colour = "cannot be read: "+text.Clean(n.Error), style.Red
 	case orchestrator.NodeUnchecked:
 		said, colour = "not checked: "+text.Clean(n.Error), style.Red
 	default:
+	}
+	if n.Release != "" {
+		said = strings.TrimPrefix(said+", at release "+Digest(n.Release), ", ")
 	}
 	if said != "" {
 		for _, l := range d.wrap(said, 2) {
@@ -118,14 +151,18 @@ func (d *differ) prose(styled, label, sentence string) {
 // Differences is "2 resources differ in 1 node, 1 node is not known".
 func Differences(r orchestrator.Drift) string {
 	var parts []string
+	drifted := r.Tally.Differs - r.Tally.Elsewhere
 	if n := r.Summary.Total(); n > 0 {
 		verb := " differ"
 		if n == 1 {
 			verb = " differs"
 		}
-		parts = append(parts, Plural(n, "resource")+verb+" in "+Plural(r.Tally.Differs, "node"))
-	} else if r.Tally.Differs > 0 {
-		parts = append(parts, Plural(r.Tally.Differs, "node")+" not as deployed")
+		parts = append(parts, Plural(n, "resource")+verb+" in "+Plural(drifted, "node"))
+	} else if drifted > 0 {
+		parts = append(parts, Plural(drifted, "node")+" not as deployed")
+	}
+	if n := r.Tally.Elsewhere; n > 0 {
+		parts = append(parts, Plural(n, "node")+" not at this release")
 	}
 	if n := r.Tally.Unknown; n == 1 {
 		parts = append(parts, "1 node is not known")

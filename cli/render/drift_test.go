@@ -50,6 +50,35 @@ func found() orchestrator.Drift {
 	return d
 }
 
+// unsettledDrift is that of an environment which a deployment has left at no one
+// release.
+func unsettledDrift() orchestrator.Drift {
+	d := settledDrift()
+	d.Status = orchestrator.DriftDrifted
+	d.Summary = orchestrator.Counts{Update: 1}
+	d.Tally = orchestrator.DriftTally{Nodes: 5, InSync: 1, Differs: 4, Elsewhere: 3}
+	about := func(node, release string, state orchestrator.DriftState) orchestrator.NodeDrift {
+		return orchestrator.NodeDrift{
+			Node: "web-app." + node, State: state, Engine: "terraform", Definition: node, Version: "1.0.0", Release: release,
+		}
+	}
+	const other = "sha256:d18a76932850aaaa"
+	drifted := about("cache", other, orchestrator.NodeDrifted)
+	drifted.Changes = []orchestrator.Change{{Address: "local_file.cache", Action: orchestrator.ActionUpdate}}
+	d.Nodes = []orchestrator.NodeDrift{
+		about("bucket", other, orchestrator.NodeElsewhere), drifted,
+		about("config", "", orchestrator.NodeElsewhere), about("queue", "", orchestrator.NodeMissing),
+	}
+	return d
+}
+
+func settledDrift() orchestrator.Drift {
+	d := drift(orchestrator.DriftInSync)
+	d.Tally = orchestrator.DriftTally{Nodes: 3, InSync: 3}
+	d.Unsettled, d.UnsettledStatus = "alpha/shop/staging/5", orchestrator.StatusFailed
+	return d
+}
+
 func TestDrift(t *testing.T) {
 	t.Parallel()
 	inSync, overtaken, unknown, repaired := drift(orchestrator.DriftInSync), drift(orchestrator.DriftOvertaken), drift(orchestrator.DriftFailed), found()
@@ -67,6 +96,8 @@ func TestDrift(t *testing.T) {
 		"drift-none":        {inSync, 80, "nothing differs"},
 		"drift-overtaken":   {overtaken, 80, "a deployment came between"},
 		"drift-unknown":     {unknown, 80, "nothing was found, and not everything looked at"},
+		"drift-unsettled":   {unsettledDrift(), 80, "the last deployment left nodes at other releases"},
+		"drift-settled":     {settledDrift(), 80, "it failed, and took everything back"},
 		"drift-repaired":    {repaired, 0, "a deployment repairs it"},
 	} {
 		t.Run(name, func(t *testing.T) {

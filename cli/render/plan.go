@@ -5,7 +5,9 @@ package render
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/cli/text"
@@ -78,8 +80,10 @@ func (d *differ) node(n orchestrator.NodePlan) {
 	case n.Remove && len(n.Changes) == 0 && n.Error == "":
 		d.line("  leaves the graph; nothing of it is left to delete")
 	}
-	if !n.Remove && len(n.Changes) > 0 && n.Rollback != "" {
-		d.line("  " + style.Yellow(rollback(n.Rollback)))
+	for _, note := range notes(n) {
+		for _, l := range d.wrap(note, 2) {
+			d.line("  " + style.Yellow(l))
+		}
 	}
 	if n.Error != "" {
 		for _, l := range d.wrap("no plan: "+text.Clean(n.Error), 2) {
@@ -92,16 +96,37 @@ func (d *differ) node(n orchestrator.NodePlan) {
 	d.line("")
 }
 
-// rollback says what a class that is not revertible means for a change.
-func rollback(class string) string {
-	switch catalog.RollbackClass(class) {
-	case catalog.ForwardOnly:
-		return "forward-only: this change is not taken back when something fails"
-	case catalog.SnapshotFirst:
-		return "snapshot-first: what it holds is saved before this change"
-	case catalog.Revertible:
+// notes say what cannot be seen in a node's changes: what of them is taken back
+// when something fails, and what a resource holds that a rollback makes anew.
+func notes(n orchestrator.NodePlan) []string {
+	if n.Remove || len(n.Changes) == 0 {
+		return nil
 	}
-	return text.CleanLine(class)
+	var said []string
+	switch class := catalog.RollbackClass(n.Rollback); {
+	case class == catalog.ForwardOnly:
+		said = append(said, "forward-only: this change is not taken back when something fails")
+	case class == catalog.SnapshotFirst && touches(n.Changes):
+		said = append(said, "snapshot-first: what it holds is saved before this change")
+	case class != catalog.SnapshotFirst && n.Replaces():
+		said = append(said, "replaced: what it holds goes with it, and cannot be taken back if the deployment fails")
+	}
+	switch r := n.Restore; {
+	case r != nil:
+		of := ""
+		if r.Release != "" {
+			of = " of release " + Digest(r.Release)
+		}
+		said = append(said, fmt.Sprintf("restored from snapshot %s, taken%s at %s", text.CleanLine(r.Snapshot), of, r.Time.UTC().Format(time.RFC3339)))
+	case n.Empty:
+		said = append(said, "comes back empty: no snapshot of that release is left")
+	}
+	return said
+}
+
+// touches says that changes are made to what is there already.
+func touches(changes []orchestrator.Change) bool {
+	return slices.ContainsFunc(changes, func(c orchestrator.Change) bool { return c.Action != orchestrator.ActionCreate })
 }
 
 // wrap breaks prose to the canvas's width less an indent.

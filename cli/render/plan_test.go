@@ -48,13 +48,39 @@ func plan() orchestrator.Plan {
 	}
 }
 
+// goingBack is a plan to go back to an earlier release.
+func goingBack() orchestrator.Plan {
+	p := plan()
+	p.Kind = orchestrator.KindRollback
+	replaced := []orchestrator.Change{{Address: "aws_db_instance.main", Action: orchestrator.ActionReplace}}
+	made := []orchestrator.Change{{Address: "aws_db_instance.main", Action: orchestrator.ActionCreate}}
+	about := func(node, class string, changes []orchestrator.Change) orchestrator.NodePlan {
+		return orchestrator.NodePlan{Node: "web-app." + node, Engine: "terraform", Definition: "aws-rds-mysql", Version: "2.0.0", Rollback: class, Changes: changes}
+	}
+	restored, empty := about("a-restored", "snapshot-first", replaced), about("b-empty", "snapshot-first", replaced)
+	restored.Restore = &orchestrator.Restoration{
+		Snapshot: "alpha/shop/staging/web-app.a-restored.snapshot-3", Deployment: "alpha/shop/staging/3",
+		Release: "sha256:9edd7559aa1caaaa", Time: time.Date(2026, 11, 23, 2, 58, 35, 0, time.UTC),
+	}
+	empty.Empty = true
+	p.Nodes = []orchestrator.NodePlan{
+		restored, empty, about("c-made", "snapshot-first", made), about("d-one-way", "forward-only", replaced), about("e-plain", "", replaced),
+	}
+	return p
+}
+
 func TestPlan(t *testing.T) {
 	t.Parallel()
-	for name, width := range map[string]int{"plan-80": 80, "plan-without-end": 0} {
+	for name, tc := range map[string]struct {
+		plan  orchestrator.Plan
+		width int
+	}{
+		"plan-80": {plan(), 80}, "plan-without-end": {plan(), 0}, "plan-back": {goingBack(), 80},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var b bytes.Buffer
-			if err := (render.Canvas{Width: width}).Plan(&b, plan()); err != nil {
+			if err := (render.Canvas{Width: tc.width}).Plan(&b, tc.plan); err != nil {
 				t.Fatal(err)
 			}
 			clitest.Golden(t, name+".golden", b.String())
@@ -62,7 +88,7 @@ func TestPlan(t *testing.T) {
 				if strings.Contains(line, "aws_subnet") {
 					continue // an address is never cut
 				}
-				if w := text.Width(strings.TrimSuffix(line, "\n")); width > 0 && w > width {
+				if w := text.Width(strings.TrimSuffix(line, "\n")); tc.width > 0 && w > tc.width {
 					t.Errorf("a line of %d columns: %s", w, line)
 				}
 			}

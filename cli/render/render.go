@@ -44,11 +44,7 @@ func Err(streams *iostreams.IO) Canvas {
 
 // Digest shortens "sha256:<hex>" to the 12 digits that a command takes back.
 func Digest(digest string) string {
-	digest = strings.TrimPrefix(digest, "sha256:")
-	if len(digest) > 12 {
-		return digest[:12]
-	}
-	return digest
+	return orchestrator.ShortDigest(digest)
 }
 
 // Elapsed is a duration for a person: "0.4s", "12s", "3m04s", "1h02m".

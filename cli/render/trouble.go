@@ -57,6 +57,9 @@ func (c Canvas) Residue(w io.Writer, left []orchestrator.Residue, t *Trouble) er
 		if r.Resource != "" {
 			where += ", " + text.CleanLine(r.Resource)
 		}
+		if r.Since != "" {
+			where += ", since deployment " + text.CleanLine(r.Since)
+		}
 		fmt.Fprintf(&b, "  %s\n", strings.TrimRight(text.CleanLine(r.Node)+"  "+where, " "))
 		b.WriteString(c.Hanging("      why: ", t.Brief(text.CleanLine(r.Reason)), plain))
 		b.WriteString(c.Hanging("      do:  ", text.CleanLine(r.Action), plain))

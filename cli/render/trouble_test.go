@@ -21,7 +21,7 @@ func TestResidue(t *testing.T) {
 			Node: "web.store", Engine: "terraform", Address: "alpha/shop/staging/web.store", Resource: "aws_s3_bucket.this",
 			Reason: "restoring it failed: " + long, Action: "mend the cause, then apply the previous release again",
 		},
-		{Node: "web.cache", Reason: "its removal failed: denied", Action: "remove it"},
+		{Node: "web.cache", Engine: "fake", Address: "a", Reason: "its removal failed: denied", Action: "remove it", Since: "alpha/shop/staging/2"},
 	}
 	tests := map[string]struct {
 		width  int
@@ -32,7 +32,7 @@ func TestResidue(t *testing.T) {
   web.store  terraform alpha/shop/staging/web.store, aws_s3_bucket.this
       why: restoring it failed (see above)
       do:  mend the cause, then apply the previous release again
-  web.cache
+  web.cache  fake a, since deployment alpha/shop/staging/2
       why: its removal failed: denied
       do:  remove it
 `, "elsewhere no line is broken"},
@@ -42,7 +42,7 @@ func TestResidue(t *testing.T) {
            above)
       do:  mend the cause, then apply
            the previous release again
-  web.cache
+  web.cache  fake a, since deployment alpha/shop/staging/2
       why: its removal failed: denied
       do:  remove it
 `, "a terminal's lines are broken at words, below where they began"},

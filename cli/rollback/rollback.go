@@ -44,9 +44,10 @@ present one; after a deployment that failed or was canceled, the one that
 succeeded last. It is deployed like any other, so that what it lacks is removed
 last.
 The plan is shown first. It names the nodes where going back is not the same as
-not having gone: those that are forward-only, and those that are saved before
-they are changed (snapshot-first). Without a terminal nothing is asked: look at
-it with nestor plan --rollback.`,
+not having gone: those that are forward-only, those that are replaced, and those
+that are made anew from a snapshot, or empty where none is left
+(snapshot-first). Without a terminal nothing is asked: look at it with
+nestor plan --rollback.`,
 		Example: `  nestor rollback --env production
   nestor rollback --env production --to 3f2a91c4d0e1
   nestor rollback --plan 01JD3Y6ZK9V2T8Q4W7M5N1C0RB`,

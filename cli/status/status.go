@@ -58,8 +58,11 @@ type Resource struct {
 	// Holder is the worker whose step is at work on it for longer than a moment.
 	Holder *orchestrator.Tenure `json:"holder,omitempty"`
 	// Snapshots are the addresses of those that were taken of it.
-	Snapshots []string       `json:"snapshots,omitempty"`
-	Outputs   map[string]any `json:"outputs"`
+	Snapshots []string `json:"snapshots,omitempty"`
+	// UnfinishedSnapshots are those of which the taking failed or goes on: they
+	// hold nothing to go back to.
+	UnfinishedSnapshots []string       `json:"unfinishedSnapshots,omitempty"`
+	Outputs             map[string]any `json:"outputs"`
 }
 
 // Options of the command.
@@ -208,7 +211,7 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 		if err != nil {
 			return err
 		}
-		d.Release = s.Release // an adoption leaves the one that was there
+		d.Release, d.Residue = s.Release, s.Residue // an adoption leaves what was there
 		if err := deployment(f, canvas, d); err != nil {
 			return err
 		}
@@ -248,6 +251,9 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 	for _, r := range listed {
 		if len(r.Snapshots) > 0 {
 			f.IO.Printf("  saved of %s: %s\n", text.CleanLine(r.Name), text.CleanLine(strings.Join(r.Snapshots, ", ")))
+		}
+		if len(r.UnfinishedSnapshots) > 0 {
+			f.IO.Printf("  not saved of %s, though begun: %s\n", text.CleanLine(r.Name), text.CleanLine(strings.Join(r.UnfinishedSnapshots, ", ")))
 		}
 	}
 	return outputs(f, canvas, listed)

@@ -162,17 +162,20 @@ func stoppedHalfWay(s *site) {
 	})
 	s.must(err)
 	d := s.Await(id, patience)
-	s.wantStatus(d, orchestrator.StatusFailed)
-	if len(d.Residue) != 1 || d.Residue[0].Node != "web.deployment" || d.Residue[0].Address == "" {
-		s.t.Errorf("what is in doubt must be named with its address, got %+v", d.Residue)
+	left := []string{"web.cache", "web.database", "web.deployment"}
+	s.wantLeft(d, orchestrator.StatusFailed, left...)
+	for _, r := range d.Residue {
+		if r.Address == "" || r.Since != "" {
+			s.t.Errorf("what is left must be named with its address, and is this deployment's: %+v", r)
+		}
 	}
 	// A later failure cannot take the node back to what it never was, whether the
 	// engine was asked for something or not.
 	for _, parameters := range []map[string]string{{"fail": "true"}, {"breaks": "true", "size": "2"}} {
 		d = s.Await(s.apply(s.release(parameters)), patience)
-		s.wantStatus(d, orchestrator.StatusFailed)
-		if len(d.Residue) != 1 || d.Residue[0].Node != "web.deployment" {
-			s.t.Errorf("what was in doubt before is in doubt still, got %+v", d.Residue)
+		s.wantLeft(d, orchestrator.StatusFailed, left...)
+		if d.Residue[0].Since != id || d.Residue[2].Since != "" {
+			s.t.Errorf("two were made by %s, and the third is in doubt by each that comes to it: %+v", id, d.Residue)
 		}
 	}
 	id, err = s.Deploy(contract.DeployRequest{Scope: s.scope("staging"), Kind: orchestrator.KindDestroy, AutoApprove: true})

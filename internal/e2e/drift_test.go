@@ -39,6 +39,7 @@ func TestDrift(t *testing.T) {
 		"drift-overtaken":          driftOvertaken,
 		"drift-on-schedule":        driftOnSchedule,
 		"drift-needs-approval":     driftNeedsApproval,
+		"drift-after-a-failure":    driftAfterAFailure,
 	}
 	temporal := testplatform.StartTemporal(t, slices.Sorted(maps.Keys(tests))...)
 	for name, test := range tests {
@@ -54,12 +55,7 @@ func TestDrift(t *testing.T) {
 // settle deploys the two nodes with success.
 func (s *site) settle() composer.Release {
 	s.t.Helper()
-	r, _, err := s.Compiler.CreateRelease(s.t.Context(), "user:ada", compile.ReleaseRequest{
-		Team: s.team, Application: s.application, Claims: []composer.Claim{{
-			Instance: "web", Composition: "pair", Parameters: map[string]string{"size": "3"}, File: "main.go", Line: 1,
-		}},
-	})
-	s.must(err)
+	r := s.sized(s.application, "3")
 	s.wantStatus(s.Await(s.apply(r), patience), orchestrator.StatusSucceeded)
 	return r
 }
@@ -160,6 +156,50 @@ func driftFoundAndRepaired(s *site) {
 	}
 	s.record("drift-repaired", orchestrator.DriftWorkflowID(repaired.Scope, repaired.ID))
 	s.wantDrift(s.drift(true), orchestrator.DriftInSync)
+}
+
+// driftAfterAFailure: a deployment that stops between two releases is told of, by
+// every deployment that does not mend it and by the check, until one does.
+func driftAfterAFailure(s *site) {
+	before, after := s.settle(), s.sized(s.application, "4")
+	s.must(fake.Inject(s.world(), s.scope("staging").String()+"/"+database, fake.Fault{Verb: fake.VerbUpdate, Times: -1}))
+	req := contract.DeployRequest{
+		Scope: s.scope("staging"), Kind: orchestrator.KindApply, Release: after.Digest, AutoApprove: true, OnFailure: orchestrator.OnFailureStop,
+	}
+	stopped, err := s.Deploy(req)
+	s.must(err)
+	s.wantLeft(s.Await(stopped, patience), orchestrator.StatusFailed, "web.cache", "web.database")
+	again := s.Await(s.apply(after), patience)
+	s.wantLeft(again, orchestrator.StatusRolledBack, "web.cache")
+	back := "nestor rollback --env staging --to " + orchestrator.ShortDigest(before.Digest)
+	if left := again.Residue[0]; left.Since != stopped || !strings.Contains(left.Action, back) {
+		s.t.Errorf("carried on is %+v, want what %s left, and %s", left, stopped, back)
+	}
+
+	d := s.drift(true)
+	s.wantDrift(d, orchestrator.DriftDrifted, "web.cache elsewhere")
+	if d.Unsettled != again.ID || d.Nodes[0].Release != after.Digest || !strings.Contains(d.Unrepaired, back) {
+		s.t.Errorf("the report: %+v", d)
+	}
+
+	req.Kind, req.Release, req.OnFailure = orchestrator.KindRollback, before.Digest, orchestrator.OnFailureRollback
+	mended, err := s.Deploy(req)
+	s.must(err)
+	s.wantLeft(s.Await(mended, patience), orchestrator.StatusSucceeded)
+	s.wantDrift(s.drift(false), orchestrator.DriftInSync)
+}
+
+// wantLeft fails unless a deployment ended so, and lists these nodes.
+func (s *site) wantLeft(d orchestrator.Deployment, status orchestrator.Status, nodes ...string) {
+	s.t.Helper()
+	s.wantStatus(d, status)
+	var left []string
+	for _, r := range d.Residue {
+		left = append(left, r.Node)
+	}
+	if diff := cmp.Diff(nodes, left); diff != "" {
+		s.t.Errorf("deployment %s left (-want +got):\n%s", d.ID, diff)
+	}
 }
 
 // stateOf is the file in which the fake engine keeps a node's state.

@@ -190,6 +190,7 @@ func (c *Compiler) before(ctx context.Context, scope orchestrator.Scope, target 
 		if !found {
 			return "", fmt.Errorf("node %s of %s is not in graph %s, which made it", head.Node, scope, head.GraphDigest)
 		}
+		node.Release = graph.ReleaseOf(node)
 		nodes = append(nodes, node)
 	}
 	if len(graphs) == 1 && len(graphs[heads[0].GraphDigest].Nodes) == len(nodes) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/orchestrator/registry"
 )
 
 // DriftRequest asks whether what is deployed is still as it was deployed.
@@ -65,12 +66,49 @@ func (c *Compiler) Drift(ctx context.Context, req DriftRequest) (report orchestr
 		ID: c.newID(), Scope: req.Scope, Status: orchestrator.DriftRunning, Trigger: req.Trigger, Repair: req.Repair,
 		Principal: req.Principal, RequestID: req.RequestID,
 		Release: state.Release, GraphDigest: graph, Basis: state.Basis, StartedAt: c.now(),
+		DeployedGraph: state.Graph,
+	}
+	if err := c.standing(ctx, &report, state); err != nil {
+		return report, false, err
 	}
 	return c.registry.BeginDrift(ctx, report, orchestrator.Plan{
 		ID: report.ID, Scope: req.Scope, Kind: orchestrator.KindApply, Release: state.Release,
 		GraphDigest: graph, PreviousGraphDigest: previous, Basis: state.Basis, Principal: req.Principal,
 		Status: orchestrator.PlanRunning, CreatedAt: report.StartedAt, Drift: true,
 	})
+}
+
+// standing notes in a report that the last deployment has left its scope at no
+// one release, and that what is there is not what a release alone says: then no
+// repair can make it so.
+func (c *Compiler) standing(ctx context.Context, report *orchestrator.Drift, state registry.ScopeState) error {
+	last, err := c.latest(ctx, report.Scope, state.Deployments)
+	if err != nil {
+		return err
+	}
+	if unsettled(last) && last.Status != orchestrator.StatusSucceeded {
+		report.Unsettled, report.UnsettledStatus = last.ID, last.Status
+	}
+	if report.GraphDigest == state.Graph {
+		return nil
+	}
+	report.Irreparable = irreparable(*report)
+	return nil
+}
+
+// irreparable says what can be done where what is there is not what the deployed
+// release says, so that a repair, which makes that again, cannot be.
+func irreparable(d orchestrator.Drift) string {
+	why := "what is there is not what one release says: nodes were adopted or forgotten since"
+	if d.Unsettled != "" {
+		why = fmt.Sprintf("deployment %s ended %s, and left nodes that are not as one release says", d.Unsettled, d.UnsettledStatus)
+	}
+	back := ""
+	if d.Release != "" {
+		back = fmt.Sprintf(", go back with `nestor rollback --env %s --to %s`", d.Environment, orchestrator.ShortDigest(d.Release))
+	}
+	return fmt.Sprintf("%s; deploy forward with `nestor apply --env %s`%s, or remove everything with `nestor destroy --env %s`",
+		why, d.Environment, back, d.Environment)
 }
 
 const (
@@ -98,6 +136,8 @@ func (c *Compiler) Repair(ctx context.Context, scope orchestrator.Scope, id stri
 		return req, "there is nothing that could be repaired: the check ended " + string(d.Status), nil
 	case d.Error != "":
 		return req, "a repair would go by a plan of everything, and some of it is not known: " + firstLine(d.Error), nil
+	case d.Irreparable != "":
+		return req, d.Irreparable, nil
 	}
 	open, err := c.registry.OpenDeployments(ctx, scope.Team, scope.Application, scope.Environment)
 	if err != nil {

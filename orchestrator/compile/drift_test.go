@@ -31,7 +31,7 @@ func (f *fixture) drifted(trigger orchestrator.Trigger, state orchestrator.Drift
 		f.t.Fatalf("check %s is at work", d.ID)
 	}
 	for i, id := range ids(f.graph(d.GraphDigest)) {
-		np := orchestrator.NodePlan{Node: id, Drift: orchestrator.NodeInSync}
+		np := orchestrator.NodePlan{Node: id, Drift: orchestrator.NodeInSync, Release: f.releaseOf(d.GraphDigest, id)}
 		if i == 0 {
 			np.Drift = state
 			if state.Unknown() {
@@ -45,6 +45,14 @@ func (f *fixture) drifted(trigger orchestrator.Trigger, state orchestrator.Drift
 	d, err = f.Registry.FinishDrift(f.t.Context(), ada, d.Scope, d.ID, "")
 	f.must(err)
 	return d
+}
+
+// releaseOf is the release that a node of a graph is of.
+func (f *fixture) releaseOf(graph, id string) string {
+	f.t.Helper()
+	g := f.graph(graph)
+	node, _ := g.Node(id)
+	return g.ReleaseOf(node)
 }
 
 // repair asks for a check's repair, and says why there is none.
@@ -141,4 +149,60 @@ func TestDriftIsRefused(t *testing.T) {
 	if err := ask("nowhere"); err == nil {
 		t.Error("there is no such environment")
 	}
+}
+
+// TestDriftAfterAFailure: a deployment that failed has left nodes at two releases.
+// The report says which node is where, and that no repair can help.
+func TestDriftAfterAFailure(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	small, large := f.release("shop", "small"), f.release("shop", "large")
+	f.run(deploy(in("dev"), small.Digest), orchestrator.StatusSucceeded)
+	failed := f.run(deploy(in("dev"), large.Digest), orchestrator.StatusFailed, "web.database")
+	d := f.drifted(orchestrator.TriggerManual, orchestrator.NodeInSync)
+	if d.Unsettled != failed.ID || d.UnsettledStatus != orchestrator.StatusFailed || d.Status != orchestrator.DriftDrifted || d.Release != small.Digest {
+		t.Errorf("the report: %+v", d)
+	}
+	if d.Tally != (orchestrator.DriftTally{Nodes: 2, InSync: 1, Differs: 1, Elsewhere: 1}) {
+		t.Errorf("nodes: %+v", d.Tally)
+	}
+	d, err := f.Registry.GetDrift(t.Context(), d.Scope, d.ID)
+	f.must(err)
+	if len(d.Nodes) != 1 || d.Nodes[0].Node != "web.database" || d.Nodes[0].State != orchestrator.NodeElsewhere || d.Nodes[0].Release != large.Digest {
+		t.Errorf("not at the release are %+v", d.Nodes)
+	}
+	why := f.repair(d)
+	for _, says := range []string{
+		"deployment " + failed.ID + " ended failed", "`nestor apply --env dev`",
+		"`nestor rollback --env dev --to " + orchestrator.ShortDigest(small.Digest) + "`", "`nestor destroy --env dev`",
+	} {
+		if !strings.Contains(why, says) {
+			t.Errorf("why it is not repaired lacks %q: %s", says, why)
+		}
+	}
+
+	f.remove(failed.ID, "web.database")
+	d = f.drifted(orchestrator.TriggerManual, orchestrator.NodeInSync)
+	if d.Status != orchestrator.DriftDrifted || d.Tally != (orchestrator.DriftTally{Nodes: 2, InSync: 1, Differs: 1, Elsewhere: 1}) {
+		t.Errorf("with a node that was destroyed: %s, %+v", d.Status, d.Tally)
+	}
+
+	f.run(deploy(in("dev"), small.Digest), orchestrator.StatusSucceeded)
+	if d = f.drifted(orchestrator.TriggerManual, orchestrator.NodeInSync); d.Status != orchestrator.DriftInSync || d.Unsettled != "" || d.Irreparable != "" {
+		t.Errorf("mended: %+v", d)
+	}
+}
+
+// TestRepairOfAnotherConfiguration says what to do, not which plan was made for
+// what.
+func TestRepairOfAnotherConfiguration(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	small := f.release("shop", "small").Digest
+	f.run(deploy(in("dev"), small), orchestrator.StatusSucceeded)
+	d := f.drifted(orchestrator.TriggerManual, orchestrator.NodeDrifted)
+	req := deploy(in("dev"), f.release("shop", "large").Digest)
+	req.PlanID, req.AutoApprove = d.ID, false
+	wantRefusal(t, "what would be deployed is not what was compared", f.Compiler.CheckDeploy(t.Context(), req),
+		"a repair cannot make it so again", "nestor apply --env dev")
 }

@@ -116,7 +116,14 @@ func TestPrevious(t *testing.T) {
 	if size != "large" || graph.Release != "" || graph.Nodes[1].Dependencies[0] != "web.database" {
 		t.Errorf("the reassembled graph: size %v, %+v", size, graph)
 	}
-	if diff := cmp.Diff(f.graph(whole).Nodes[1], graph.Nodes[1]); diff != "" {
+	for i, want := range []string{large.Digest, small.Digest} {
+		if got := graph.ReleaseOf(graph.Nodes[i]); got != want {
+			t.Errorf("%s is said to be of release %s, want %s", graph.Nodes[i].ID, got, want)
+		}
+	}
+	untouched := f.graph(whole).Nodes[1]
+	untouched.Release = small.Digest
+	if diff := cmp.Diff(untouched, graph.Nodes[1]); diff != "" {
 		t.Errorf("the node that was not reached (-deployed +reassembled):\n%s", diff)
 	}
 

@@ -167,6 +167,12 @@ func fits(plan orchestrator.Plan, scope orchestrator.Scope, target composer.Grap
 		return &orchestrator.Refusal{Reason: fmt.Sprintf("plan %s is for %s, not for %s", plan.ID, plan.Scope, scope), Hint: again}
 	case plan.Status != orchestrator.PlanReady:
 		return &orchestrator.Refusal{Reason: fmt.Sprintf("plan %s is %s", plan.ID, plan.Status), Hint: again}
+	case plan.GraphDigest != target.Digest && plan.Drift:
+		return &orchestrator.Refusal{
+			Reason: fmt.Sprintf("what is there in %s is not what release %s says there now, so that a repair cannot make it so again",
+				scope.Environment, orchestrator.ShortDigest(target.Release)),
+			Hint: fmt.Sprintf("deploy with `nestor apply --env %s`, which shows what it changes", scope.Environment),
+		}
 	case plan.GraphDigest != target.Digest:
 		return &orchestrator.Refusal{Reason: fmt.Sprintf("plan %s was made for another release or configuration", plan.ID), Hint: again}
 	}
@@ -291,11 +297,12 @@ func (c *Compiler) tested(ctx context.Context, scope orchestrator.Scope) (regist
 }
 
 // latest is the last deployment that tells how a scope stands: an adoption that
-// is over and left nothing behind has changed nothing.
+// is over and left nothing behind has changed nothing, and so has one that never
+// started.
 func (c *Compiler) latest(ctx context.Context, scope orchestrator.Scope, n int64) (orchestrator.Deployment, error) {
 	for ; ; n-- {
 		d, err := c.registry.GetDeployment(ctx, orchestrator.DeploymentID(scope, n))
-		silent := d.Kind == orchestrator.KindAdopt && d.Status.Final() && len(d.Residue) == 0
+		silent := d.Status.Final() && len(d.Residue) == 0 && (d.Kind == orchestrator.KindAdopt || d.StartedAt.IsZero())
 		if err != nil || !silent || n == 1 {
 			return d, err
 		}

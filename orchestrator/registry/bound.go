@@ -19,6 +19,10 @@ const (
 	maxDecisions = 32 << 10
 )
 
+// MoreNodes stands for the node in the entry of a deployment's residue that counts
+// those which are not listed.
+const MoreNodes = "…"
+
 // boundedApprovals drops the oldest decisions on nodes, which have had their
 // effect; those on the plan are counted later, and stay.
 func boundedApprovals(all []orchestrator.Approval) []orchestrator.Approval {
@@ -51,7 +55,7 @@ func boundedResidue(all []orchestrator.Residue, unlisted int) ([]orchestrator.Re
 		return all, err
 	}
 	rest := orchestrator.Residue{
-		Node: "…", Reason: fmt.Sprintf("and %d more nodes", more), Action: "list them with `nestor status`",
+		Node: MoreNodes, Reason: fmt.Sprintf("and %d more nodes", more), Action: "list them with `nestor status`",
 	}
 	return append(all[:fits:fits], rest), nil
 }

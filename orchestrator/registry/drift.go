@@ -106,47 +106,6 @@ func (r *Registry) ListDrifts(ctx context.Context, s orchestrator.Scope) ([]orch
 	return all, nil
 }
 
-// driftNodes is what a check has found out about each node of its graph, by id.
-func (r *Registry) driftNodes(ctx context.Context, d orchestrator.Drift) ([]orchestrator.NodeDrift, error) {
-	plan, err := r.GetPlan(ctx, d.ID)
-	if err != nil {
-		return nil, err
-	}
-	graph, err := r.GetGraph(ctx, d.GraphDigest)
-	if err != nil {
-		return nil, err
-	}
-	found := make(map[string]orchestrator.NodePlan, len(plan.Nodes))
-	for _, np := range plan.Nodes {
-		found[np.Node] = np
-	}
-	nodes := make([]orchestrator.NodeDrift, 0, len(graph.Nodes))
-	for _, node := range graph.Nodes {
-		n := orchestrator.NodeDrift{
-			Node: node.ID, Engine: node.Engine, Definition: node.Definition, Version: node.Version,
-			State: orchestrator.NodeUnchecked, Error: uncheckedBecause(plan, node.ID),
-		}
-		if np, asked := found[node.ID]; asked {
-			n.State, n.Changes, n.Error = np.Drift, np.Changes, np.Error
-			if n.State.Differs() {
-				n.Deleted = orchestrator.DeletedResources(np.Changes)
-			}
-		}
-		nodes = append(nodes, n)
-	}
-	return nodes, nil
-}
-
-// uncheckedBecause finds what the plan says of a node that has no preview.
-func uncheckedBecause(plan orchestrator.Plan, node string) string {
-	for line := range strings.SplitSeq(plan.Error, "\n") {
-		if why, about := strings.CutPrefix(line, node+": "); about {
-			return why
-		}
-	}
-	return "it was not asked, since the check ended before"
-}
-
 // FinishDrift closes a report with what its plan has found out; failure is a
 // reason that is no node's. It prunes older reports. Finishing it again changes
 // nothing and returns what it was closed with.

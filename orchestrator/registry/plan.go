@@ -201,11 +201,17 @@ func closePlan(plan *orchestrator.Plan, problems []string) error {
 		Digest string `json:"digest"`
 		Remove bool   `json:"remove"`
 		Retain bool   `json:"retain"`
+		// Restore is the snapshot that what is made anew gets its content from.
+		Restore string `json:"restore,omitempty"`
 	}
 	changes := make([]change, 0, len(plan.Nodes))
 	for _, node := range plan.Nodes {
 		if len(node.Changes) > 0 || node.Remove {
-			changes = append(changes, change{node.Node, node.Digest, node.Remove, node.Retain})
+			c := change{Node: node.Node, Digest: node.Digest, Remove: node.Remove, Retain: node.Retain}
+			if node.Restore != nil {
+				c.Restore = node.Restore.Snapshot
+			}
+			changes = append(changes, c)
 		}
 		plan.Summary = plan.Summary.Add(orchestrator.CountChanges(node.Changes))
 	}

@@ -5,6 +5,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/HatiCode/nestor/orchestrator"
@@ -164,8 +165,8 @@ func (r *Registry) forget(ctx context.Context, st Statement) (orchestrator.NodeH
 	}
 	b.delete(leaseKey(st.Scope, st.Node))
 	b.event(orchestrator.Event{Deployment: head.LastDeployment, Type: orchestrator.EventNodeForgotten, Node: st.Node}, map[string]any{
-		"lineage": head.Lineage, "serial": head.Serial, "snapshots": head.SnapshotAddresses(),
-		"gone": st.Gone, "reason": st.Reason,
+		"lineage": head.Lineage, "serial": head.Serial, "gone": st.Gone, "reason": st.Reason,
+		"snapshots": slices.Concat(head.SnapshotAddresses(), head.UnfinishedSnapshots()),
 	})
 	return head, b.commit(ctx)
 }

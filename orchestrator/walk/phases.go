@@ -66,14 +66,26 @@ func (w *Walk) leaveUnremoved() {
 	}
 }
 
-// leaveUnsuccessful names what a walk that undoes nothing leaves in doubt.
+// leaveUnsuccessful names what a walk that undoes nothing leaves: in doubt, or
+// changed.
 func (w *Walk) leaveUnsuccessful() {
 	for _, id := range w.target.ids {
-		if t, touched := w.touched[id]; touched && t.verdict != Succeeded {
+		t, touched := w.touched[id]
+		switch {
+		case !touched:
+		case t.verdict != Succeeded:
 			w.leave(id, "its step did not succeed, and nothing was undone", "mend the cause and apply again, or destroy")
+		case t.changed && !w.previous.has(id):
+			w.leave(id, "this deployment made it, and nothing was undone", "apply again, or "+GoBack)
+		case t.changed:
+			w.leave(id, "this deployment changed it, and nothing was undone", "apply again, or "+GoBack)
 		}
 	}
 }
+
+// GoBack is what an advice says where it means to deploy what was there before:
+// the walk knows no release. Whoever records it puts the command in its place.
+const GoBack = "apply the previous release again"
 
 // enterObserve begins the rollback: nothing is assumed about what was touched.
 func (w *Walk) enterObserve() {
@@ -145,14 +157,29 @@ func (w *Walk) keptAsNew(id string, t *touch) bool {
 		return false // restoring it is a proof, not a change
 	}
 	if w.target.nodes[id].ForwardOnly || w.previous.nodes[id].ForwardOnly {
-		w.leave(id, "its definition is forward-only: the change stays", "check that it fits the previous release, or deploy forward")
+		w.leave(id, "it is forward-only: the change stays", "check that it fits the previous release, or deploy forward")
 		return true
 	}
 	if t.replaced && !t.snapshotted {
-		w.leave(id, "a resource was replaced: what it held before is gone", "restore its content from a backup, or deploy forward")
+		w.leaveReplaced(id, t)
 		return true
 	}
 	return false
+}
+
+// leaveReplaced names a node that lost what it held, and says how far its
+// replacement came.
+func (w *Walk) leaveReplaced(id string, t *touch) {
+	switch {
+	case !t.exists:
+		w.leave(id, "it was deleted to be replaced, and could not be made anew: nothing of it is there, and what it held is gone",
+			"mend the cause and apply again, then restore its content from a backup")
+	case t.verdict != Succeeded:
+		w.leave(id, "a resource was to be replaced, and that failed: what it held before is gone",
+			"mend the cause and apply again, then restore its content from a backup")
+	default:
+		w.leave(id, "a resource was replaced: what it held before is gone", "restore its content from a backup, or deploy forward")
+	}
 }
 
 func (w *Walk) completeRestore(id string, out Outcome) {
@@ -165,13 +192,13 @@ func (w *Walk) completeRestore(id string, out Outcome) {
 		case t.replaced && !out.Snapshotted:
 			w.leave(id, "a resource was replaced, and taking it back made none anew that its snapshot could fill", "restore its content from the snapshot by hand")
 		case out.Differs:
-			w.leave(id, "it is as its previous graph says, but what it gets from others, which were not taken back, is not what it was", "take them back by hand and apply the previous release again, or deploy forward")
+			w.leave(id, "it is as its previous graph says, but what it gets from others, which were not taken back, is not what it was", "take them back by hand and "+GoBack+", or deploy forward")
 		}
 		w.order.done(id)
 		return
 	}
 	w.order.fail(id)
-	w.leave(id, "restoring it failed: "+out.Message, "mend the cause, then apply the previous release again")
+	w.leave(id, "restoring it failed: "+out.Message, "mend the cause, then "+GoBack)
 }
 
 // enterDestroy removes what this deployment created, unless something that
@@ -214,7 +241,7 @@ func (w *Walk) keepIfNeeded(id string) {
 			w.leave(id, "it was there before this deployment, which changed it", "look at it by hand, or deploy forward")
 		}
 	case node.ForwardOnly:
-		w.leave(id, "its definition is forward-only: what was created stays", "destroy it by hand if it is not wanted")
+		w.leave(id, "it is forward-only: what was created stays", "destroy it by hand if it is not wanted")
 	case node.Retain:
 		w.leave(id, "its deletionPolicy is retain: what was created stays", "destroy it by hand if it is not wanted")
 	default:
@@ -253,7 +280,7 @@ func (w *Walk) leaveUnrestored() {
 		if cause, blocked := w.order.blocked[id]; blocked {
 			reason = cause + ", which it needs, was not restored"
 		}
-		w.leave(id, reason, "apply the previous release again")
+		w.leave(id, reason, GoBack)
 	}
 }
 

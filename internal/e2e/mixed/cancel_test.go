@@ -14,7 +14,6 @@ import (
 	"github.com/HatiCode/nestor/internal/e2e/mixed"
 	"github.com/HatiCode/nestor/internal/testplatform"
 	"github.com/HatiCode/nestor/orchestrator"
-	"github.com/HatiCode/nestor/orchestrator/compile"
 	"github.com/HatiCode/nestor/orchestrator/contract"
 )
 
@@ -146,72 +145,4 @@ func (a *application) cancel(id string, rollback bool) {
 		client.StartWorkflowOptions{ID: application, TaskQueue: contract.QueueControl},
 		contract.WorkflowApplication, contract.ApplicationInput{Team: team, Application: a.name})
 	a.must(err)
-}
-
-// TestRollbackToARelease: a deployment that succeeded is gone back on. The plan
-// names what is not simply reverted, nodes come back and go, and of a node's
-// snapshots only the last stays.
-func TestRollbackToARelease(t *testing.T) {
-	t.Parallel()
-	g := few()
-	g.Nodes[3].Change = mixed.Updated
-	a := &application{house: newHouse(t, g), t: t, name: "back"}
-	a.whole(a.deploy(mixed.CompositionBefore))
-	before := a.picture()
-	older := a.release(mixed.CompositionBefore)
-	a.whole(a.deploy(mixed.CompositionAfter))
-
-	plan := a.Plan(compile.PlanRequest{Scope: a.scope(), Kind: orchestrator.KindRollback, Release: older})
-	classes := map[string]string{}
-	for _, n := range plan.Nodes {
-		if n.Rollback != "" && len(n.Changes) > 0 {
-			classes[n.Node] = n.Rollback
-		}
-	}
-	if len(classes) != 2 || classes["m.mid"] != "snapshot-first" || classes["m.way"] != "forward-only" {
-		t.Errorf("the plan names the classes of %v", classes)
-	}
-	d := a.run(contract.DeployRequest{Kind: orchestrator.KindRollback, Release: older})
-	a.whole(d)
-	for _, id := range a.differing(before) {
-		now := a.picture()[id]
-		if id != "m.mid" && id != "m.gone" || len(now) != 1 || now[0].Attributes["kind"] != before[id][0].Attributes["kind"] {
-			t.Errorf("%s is %v, was %v", id, now, before[id]) // these two were made anew, and hold something else
-		}
-	}
-	a.wantRemovedLast(d, "m.made", "m.top")
-	head, err := a.Registry.Head(t.Context(), a.scope(), "m.mid")
-	a.must(err)
-	if len(head.Snapshots) != 1 || head.Snapshots[0].Deployment != d.ID || !head.Snapshots[0].Taken {
-		t.Errorf("the snapshots of m.mid are %+v, want the one of %s", head.Snapshots, d.ID)
-	}
-	run, err := a.Registry.Run(t.Context(), d.ID, "m.mid")
-	a.must(err)
-	if way := run.Compensation; way == nil || way.Action != orchestrator.CompensateRestore || way.Snapshot != head.Snapshots[0].Address {
-		t.Errorf("the way back was recorded as %+v", way)
-	}
-}
-
-// wantRemovedLast: no removal began before every other step had ended.
-func (a *application) wantRemovedLast(d orchestrator.Deployment, want ...string) {
-	a.t.Helper()
-	runs, err := a.Registry.NodeStates(a.t.Context(), d.ID)
-	a.must(err)
-	removed := map[string]bool{}
-	for _, removal := range runs {
-		if removal.Action != orchestrator.StepRemove {
-			continue
-		}
-		removed[removal.Node] = true
-		for _, other := range runs {
-			if other.Action == orchestrator.StepApply && other.FinishedAt.After(removal.StartedAt) {
-				a.t.Errorf("%s was removed before %s was applied", removal.Node, other.Node)
-			}
-		}
-	}
-	for _, id := range want {
-		if !removed[id] || len(removed) != len(want) {
-			a.t.Errorf("removed were %v, want %v", removed, want)
-		}
-	}
 }

@@ -191,7 +191,7 @@ spec:
 `, k.name, Provider, k.name, engine, k.class, policy, engine)
 		if k.class == catalog.SnapshotFirst {
 			b.WriteString(`      snapshot:
-        inputs: {of: "${outputs.content}"}
+        inputs: {of: "${outputs.content}", name: "${deployment}"}
         outputs: [{name: copy, type: string}]
         settings: {outputs: {copy: "{of}"}}
         restore: {restoreFrom: copy}

@@ -229,7 +229,7 @@ func (m *model) left() set {
 	case m.removing:
 		return m.previous &^ m.target &^ m.removed
 	default: // nothing was undone
-		return m.touched &^ m.ready
+		return m.touched &^ (m.ready &^ m.told)
 	}
 }
 
