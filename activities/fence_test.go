@@ -251,7 +251,7 @@ func TestNothingIsStartedWithoutProofOfDeath(t *testing.T) {
 func TestAStepThatLosesItsNodeStopsItsEngine(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.steps.LeaseTTL = 60 * time.Millisecond
+	f.steps.LeaseTTL = 600 * time.Millisecond
 	id, graph := f.deployment(""), f.graph(nil)
 	there := make(chan struct{})
 	var cause error
@@ -284,7 +284,7 @@ func TestAStepThatLosesItsNodeStopsItsEngine(t *testing.T) {
 func TestALongStepRenewsAndGivesBackItsLease(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.steps.LeaseTTL = 60 * time.Millisecond
+	f.steps.LeaseTTL = 600 * time.Millisecond
 	id, graph := f.deployment(""), f.graph(nil)
 	f.engine.during = func(ctx context.Context, verb string) error {
 		for verb == "apply" {

@@ -73,15 +73,16 @@ state back from a backup if you can. If its resources are really gone, or what
 is there now is the truth, forget the node. Where a creation was cut off: look
 whether the resource exists, remove it if it does, and forget the node.
 
-The next apply looks where the node's state lives, takes what it finds there, and
-makes the rest anew. Its snapshots stay with it, and nothing is destroyed.
+The next apply looks where the node's state lives, takes what it finds there,
+and makes the rest anew. Its snapshots stay with it, and nothing is destroyed.
 
 With --gone you state that nothing is there, not even a state. Then the place is
-forgotten, too: what was adopted under a name of its own, or is in a backend that
-the environment has left, is made anew where a new node's would be. Snapshots are
-named, to be destroyed by hand. Your word is recorded with your name.`,
-		Example: `  nestor forget web-app.database --env staging --reason "state lost with its bucket"
-  nestor forget web-app.database --env staging --gone --reason "the account was closed"`,
+forgotten, too: what was adopted under a name of its own, or is in a backend
+that the environment has left, is made anew where a new node's would be.
+Snapshots are named, to be destroyed by hand. Your word is recorded with your
+name.`,
+		Example: `  nestor forget web-app.database --env staging --reason "its bucket is lost"
+  nestor forget web-app.database --env staging --gone --reason "account closed"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.Node = args[0]
