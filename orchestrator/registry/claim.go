@@ -205,13 +205,4 @@ func claimConflict(err error) bool {
 }
 
 // retryClaims runs f again while a claim was made in between: it then finds whose.
-func retryClaims(ctx context.Context, f func() error) error {
-	err := f()
-	for range maxAttempts {
-		if !claimConflict(err) || ctx.Err() != nil {
-			return err
-		}
-		err = f()
-	}
-	return err
-}
+func retryClaims(ctx context.Context, f func() error) error { return again(ctx, claimConflict, f) }

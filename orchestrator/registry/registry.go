@@ -19,6 +19,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/HatiCode/nestor/store"
 	"github.com/HatiCode/nestor/store/blob"
 	"github.com/HatiCode/nestor/store/seal"
@@ -27,6 +29,9 @@ import (
 // maxAttempts bounds how often a write is tried again because somebody else
 // wrote in between. Each round another writer has made progress.
 const maxAttempts = 20
+
+// maxPause between two of them.
+const maxPause = 50 * time.Millisecond
 
 // Registry reads and writes the records. It is safe for concurrent use.
 type Registry struct {
@@ -76,16 +81,30 @@ func (r *Registry) write(ctx context.Context, p store.Principal, ops ...store.Op
 
 // retry runs f again while it fails because of a concurrent write.
 func retry(ctx context.Context, f func() error) error {
-	var err error
-	for range maxAttempts {
-		if err = f(); !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	err := again(ctx, func(err error) bool { return errors.Is(err, store.ErrConflict) }, f)
+	if errors.Is(err, store.ErrConflict) {
+		return fmt.Errorf("given up after %d tries: %w", maxAttempts, err)
 	}
-	return fmt.Errorf("given up after %d tries: %w", maxAttempts, err)
+	return err
+}
+
+// again runs f again while worth says that another try is, after a pause that
+// grows and that is no two callers' same.
+func again(ctx context.Context, worth func(error) bool, f func() error) error {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = time.Millisecond, maxPause
+	_, err := backoff.Retry(ctx, func() (struct{}, error) {
+		err := f()
+		if err != nil && !worth(err) {
+			return struct{}{}, backoff.Permanent(err)
+		}
+		return struct{}{}, err
+	}, backoff.WithBackOff(pause), backoff.WithMaxTries(maxAttempts))
+	var permanent *backoff.PermanentError
+	if errors.As(err, &permanent) { // the last try's
+		return permanent.Unwrap()
+	}
+	return err
 }
 
 // replace is an op that writes v over the given revision; 0 asks that nothing
