@@ -128,3 +128,24 @@ func TestAnotherQueueIsLookedAtInTime(t *testing.T) {
 		t.Errorf("the second queue was looked at after %s, want within minutes of five days", noticed)
 	}
 }
+
+// TestAStepAtWorkWhenTheFirstMinuteIsOver: it began after the deployment did, so
+// that it is not due yet when the first timer fires, and is not looked at too
+// often either.
+func TestAStepAtWorkWhenTheFirstMinuteIsOver(t *testing.T) {
+	t.Parallel()
+	w := newPatience(t,
+		contract.GraphNode{ID: "a", Queue: pulumi},
+		contract.GraphNode{ID: "b", Dependencies: []string{"a"}, Queue: pulumi},
+	)
+	w.on(contract.ActivityServed, func(context.Context, contract.ServedInput) (contract.ServedResult, error) {
+		w.count("looks")
+		return contract.ServedResult{Served: true}, nil
+	})
+	w.step("a", 1, 500*time.Millisecond, nil)
+	w.step("b", 2, 4*time.Minute, nil)
+	w.run()
+	if n := w.counts["looks"]; n < 1 || n > 3 {
+		t.Errorf("%d looks in four minutes, want one to three", n)
+	}
+}

@@ -84,11 +84,18 @@ func (d *deployment) mark(q *queue, unserved bool) {
 // gone. It changes nothing about the steps: they keep their places. There is one
 // timer at a time, whatever is in flight, and none while nothing is.
 func (d *deployment) watchQueues(ctx workflow.Context) {
-	now := workflow.Now(ctx)
-	for until := now.Add(quiet); ; {
+	for next := workflow.Now(ctx); ; {
+		// What is due sooner waits for it, too, or there would be a timer for each of
+		// many short steps.
+		now := workflow.Now(ctx)
+		soonest := now.Add(quiet)
+		until := next
+		if until.Before(soonest) {
+			until = soonest
+		}
 		_, err := workflow.AwaitWithTimeout(ctx, until.Sub(now), func() bool {
 			next, some := d.nextLook()
-			return some && next.Before(until)
+			return some && next.Before(until) && !next.Before(soonest)
 		})
 		if err != nil {
 			return // not in the root context, which nobody cancels
@@ -98,16 +105,9 @@ func (d *deployment) watchQueues(ctx workflow.Context) {
 				d.look(ctx, name, q)
 			}
 		}
-		next, some := d.nextLook()
-		if !some {
-			if err := workflow.Await(ctx, func() bool { next, some = d.nextLook(); return some }); err != nil {
-				return
-			}
-		}
-		now = workflow.Now(ctx)
-		until = next
-		if soonest := now.Add(quiet); until.Before(soonest) {
-			until = soonest // also where steps begin and end all the time
+		var some bool
+		if err := workflow.Await(ctx, func() bool { next, some = d.nextLook(); return some }); err != nil {
+			return
 		}
 	}
 }
