@@ -70,6 +70,7 @@ func (j *job) known(req *engine.Request) {
 		req.Dead = append(req.Dead, engine.DeadHolder{Host: t.Lease.Host, From: t.StartedAt, Until: t.Due()})
 	}
 	req.Settled = j.attempt.Settled
+	req.Attempt, req.CutOff = j.attempt.Run.Fence, j.attempt.CutOff
 	if j.tenancy != nil {
 		req.Waiting = j.tenancy.waiting
 	}

@@ -207,6 +207,7 @@ func (s *Steps) snapshotRequest(
 	req.Backend, req.Implementation = s.backend(snapshot.Backend), step.Implementation()
 	req.Workspace = s.workspace(j.deployment.Scope, req.Node, "snapshots")
 	j.known(&req)
+	req.CutOff = 0 // that is the node's
 	for _, in := range inputs {
 		give(&req, in)
 	}

@@ -70,6 +70,10 @@ type NodeHead struct {
 	// oldest first, until an engine has changed the node since: each may have left
 	// a lock, which nobody else will remove.
 	Dead []Tenure `json:"dead,omitempty"`
+	// Creating is the fence of an attempt that announced creations, until it is known
+	// what came of them; 0 when it is. What that attempt did not come to record, only
+	// its own workspace knows, if any.
+	Creating int64 `json:"creating,omitempty"`
 	// Claims are what the node owns, as keys of the claims that no second node
 	// can make.
 	Claims []Claim `json:"claims,omitempty"`

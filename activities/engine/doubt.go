@@ -3,9 +3,14 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
+
+// ErrUnsettled is in the chain of an error after which nobody but the worker that
+// got it can tell what came of creations that had begun.
+var ErrUnsettled = errors.New("what was created is not on record")
 
 // InDoubt is the error of resources whose creation was cut off before it was
 // recorded, with what a person has to do about it. looked is why a look by

@@ -102,6 +102,13 @@ type Request struct {
 	// Plan asks Preview for information alone, beside whatever else is at work
 	// on the node: it may not settle what an earlier attempt left.
 	Plan bool
+	// Attempt numbers the attempts at the node's state; 0 where nobody counts.
+	Attempt int64
+	// CutOff is the attempt that announced creations and of which nobody knows what
+	// came of them, 0 for none. Where Workspace does not hold what is known of that
+	// attempt, since it worked on another host or the workspace is gone, whatever is
+	// to be created may exist already.
+	CutOff int64
 	// Settled says that a person has looked for what was cut off before this
 	// request, and stated that nothing of it counts: what is in doubt is absent.
 	Settled bool

@@ -176,7 +176,7 @@ func (r *Registry) forgetHead(ctx context.Context, b *batch, head orchestrator.N
 	had := head.Claims
 	head.Claims = slices.DeleteFunc(slices.Clone(had), func(c orchestrator.Claim) bool { return !c.Adopted })
 	head.InputsRef, head.InputDigest, head.OutputsRef, head.OutputsDigest = "", "", "", ""
-	head.Intended, head.Adopting, head.Removing = "", false, false
+	head.Intended, head.Adopting, head.Removing, head.Creating = "", false, false, 0
 	head.Lineage, head.Serial, head.Error = "", 0, nil
 	head.Status, head.Forgotten, head.UpdatedAt = orchestrator.NodeForgotten, true, r.now()
 	b.put(headKey(head.Scope, head.Node), head)

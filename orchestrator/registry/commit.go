@@ -30,6 +30,9 @@ type Commit struct {
 	Retrying bool
 	// Paused says that the step waits for a decision; it has changed nothing.
 	Paused bool
+	// Unsettled says that it is not on record what came of the creations that the
+	// attempt announced: its engine did not end by itself, or could not write it down.
+	Unsettled bool
 	// Claims are all that a head with Inputs makes from now on. Those that the
 	// attempt does not have are added; the others that it has are given back, by a
 	// step that goes forward not before its deployment is over.
@@ -104,11 +107,15 @@ func (r *Registry) commitHead(ctx context.Context, b *batch, a Attempt, c Commit
 	head.Fence, head.LastDeployment, head.UpdatedAt = a.Run.Fence, a.Run.Deployment, r.now()
 	head.Intended, head.Adopting, head.Removing, head.Claims = a.Intended, a.Adopting, a.Removing, a.Claims
 	head.Forgotten, head.Dead = a.Forgotten, a.Dead
+	if head.Creating = a.Creating; a.Creating == a.Run.Fence && !c.Unsettled {
+		head.Creating = 0
+	}
 	if c.Inputs != nil {
 		if c.Changed { // the engine had the lock
 			head.Dead = nil
 		}
 		head.Intended, head.Adopting, head.Removing, head.Forgotten = "", false, false, false
+		head.Creating = 0
 		// A step that found nothing to change has announced no claims yet.
 		held, err := r.claim(ctx, b, a, c.Claims)
 		if err != nil {

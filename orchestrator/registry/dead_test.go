@@ -158,3 +158,42 @@ func TestUnlockNamesWhoHolds(t *testing.T) {
 	_, err = f.Unlock(t.Context(), statement())
 	f.must(err)
 }
+
+// TestCreationsThatWereCutOff are remembered until it is known what came of them,
+// however often somebody else tries in between.
+func TestCreationsThatWereCutOff(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	id := f.accept("one").ID
+	want := func(a registry.Attempt, reason string, cutOff int64) {
+		t.Helper()
+		if a.CutOff != cutOff {
+			t.Errorf("%s: cut off is attempt %d, want %d", reason, a.CutOff, cutOff)
+		}
+	}
+	creating := registry.Intent{Counts: orchestrator.Counts{Create: 1}, ChangeDigest: "made"}
+	end := func(a registry.Attempt, unsettled bool) {
+		t.Helper()
+		head := *a.Head
+		f.must(f.Commit(t.Context(), a, registry.Commit{Head: &head, Status: orchestrator.NodeFailed, Unsettled: unsettled}))
+	}
+	a := f.work(id, "a", orchestrator.StepApply, 1)
+	want(a, "nothing was announced yet", 0)
+	f.intend(&a, creating) // and killed
+	b := f.work(id, "b", orchestrator.StepApply, 2)
+	want(b, "the one before announced creations", 1)
+	end(b, false) // it was not the one that announced them
+	c := f.work(id, "c", orchestrator.StepApply, 3)
+	want(c, "nobody has found out since", 1)
+	f.intend(&c, registry.Intent{Counts: orchestrator.Counts{Update: 1}, ChangeDigest: "changed"})
+	end(c, false)
+	d := f.work(id, "d", orchestrator.StepApply, 4)
+	want(d, "an engine that goes on has found out", 0)
+	f.intend(&d, creating)
+	end(d, true)
+	e := f.work(id, "e", orchestrator.StepApply, 5)
+	want(e, "it ended, and could not record what it made", 4)
+	f.intend(&e, creating)
+	end(e, false)
+	want(f.work(id, "f", orchestrator.StepObserve, 6), "it ended by itself, and has recorded it", 0)
+}

@@ -49,6 +49,8 @@ type Attempt struct {
 	Intended string
 	Adopting bool // see orchestrator.NodeHead
 	Removing bool // likewise
+	// Creating is orchestrator.NodeHead's; CutOff is what it was before this attempt.
+	Creating, CutOff int64
 	// Forgotten says that the head is one that was forgotten, until an engine is
 	// about to be asked for a change.
 	Forgotten bool
@@ -174,6 +176,7 @@ func (r *Registry) found(
 	head.Dead = a.Dead
 	a.Head, a.Intended, a.Adopting = &head, head.Intended, head.Adopting
 	a.Removing, a.Claims, a.Forgotten = head.Removing, head.Claims, head.Forgotten
+	a.Creating, a.CutOff = head.Creating, head.Creating
 	a.Interrupted = head.Status == orchestrator.NodeRunning || head.Status == orchestrator.NodeUncertain
 	if run.Forgotten = head.Forgotten; !run.Forgotten {
 		run.BeforeRef = head.GraphDigest
@@ -312,6 +315,9 @@ func (r *Registry) intend(ctx context.Context, a *Attempt, in Intent) error {
 		return err
 	}
 	head.Intended, head.Adopting, head.Forgotten = in.Graph, in.Adopting, false
+	if head.Creating = 0; in.Counts.Create+in.Counts.Replace > 0 {
+		head.Creating = run.Fence
+	}
 	b := r.batch(a.principal)
 	var err error
 	if head.Claims, err = r.claim(ctx, b, *a, in.Claims); err != nil {
@@ -327,6 +333,7 @@ func (r *Registry) intend(ctx context.Context, a *Attempt, in Intent) error {
 		return fmt.Errorf("record the intent of %s of %s: %w", run.Action, run.Node, err)
 	}
 	a.Run, a.Intended, a.Adopting, a.Claims, a.Forgotten = run, in.Graph, in.Adopting, head.Claims, false
+	a.Creating = head.Creating
 	return nil
 }
 

@@ -4,13 +4,18 @@ package terraform
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	tfjson "github.com/hashicorp/terraform-json"
 
 	"github.com/HatiCode/nestor/activities/engine"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
@@ -24,6 +29,7 @@ const (
 	outputFile  = "apply.jsonl"
 	exitFile    = "apply.exit"
 	diedFile    = "died.json" // the journal of a dead apply that left no doubt
+	attemptFile = "attempt"   // the last attempt that this workspace knows all of
 )
 
 // journal is the intent of an apply.
@@ -38,6 +44,9 @@ type journal struct {
 	// apply creates can be looked up. They are of this apply's inputs, which the
 	// next attempt's may not be.
 	Identities map[string]string `json:"identities,omitempty"`
+	// Lost are creations that an attempt in another workspace may have begun: all
+	// that were to be made then. Nothing else is known of it.
+	Lost []string `json:"lost,omitempty"`
 	// Absent lists creations that had begun and of which a later look proved
 	// that they made nothing.
 	Absent []string `json:"absent,omitempty"`
@@ -56,7 +65,85 @@ func (n *node) begin(j journal) error {
 			return err
 		}
 	}
-	return n.writeJournal(journalFile, j)
+	if err := n.writeJournal(journalFile, j); err != nil {
+		return err
+	}
+	return n.knows(n.req.Attempt)
+}
+
+// knows notes that what is known of an attempt is in this workspace.
+func (n *node) knows(attempt int64) error {
+	return atomicfile.Write(n.path(attemptFile), strconv.AppendInt(nil, attempt, 10))
+}
+
+// lost says that an attempt was cut off of which this workspace knows nothing.
+func (n *node) lost() (bool, error) {
+	if n.req.CutOff == 0 || n.req.Settled || n.req.Plan {
+		return false, nil
+	}
+	text, err := os.ReadFile(n.path(attemptFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	last, err := strconv.ParseInt(string(text), 10, 64)
+	return last < n.req.CutOff, err
+}
+
+// inherit takes over the doubt that an attempt in another workspace has left: what
+// would be created now may have been then. What that attempt did come to record is
+// in the state.
+func (n *node) inherit(ctx context.Context, s state) error {
+	lost, err := n.lost()
+	if err != nil || !lost {
+		return err
+	}
+	creations, err := n.creations(ctx)
+	if err != nil {
+		return err
+	}
+	if len(creations) > 0 {
+		ids, err := identities(n.req, n.impl)
+		if err != nil {
+			return err
+		}
+		n.say("an attempt that was cut off elsewhere may have created %s", strings.Join(creations, ", "))
+		for _, stale := range []string{outputFile, exitFile} {
+			if err := n.forget(stale); err != nil {
+				return err
+			}
+		}
+		if err := n.writeJournal(journalFile, journal{
+			Address: n.req.Address, Started: time.Now().UTC(),
+			Existed: s.Lineage != "", Before: s.current(), Identities: ids, Lost: creations,
+		}); err != nil {
+			return err
+		}
+	}
+	return n.knows(n.req.CutOff)
+}
+
+// creations are the addresses of what a plan of the request would make.
+func (n *node) creations(ctx context.Context) ([]string, error) {
+	plan, changed, err := n.plan(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	var made []string
+	if changed {
+		shown, err := n.runShow(ctx, plan)
+		if err != nil {
+			return nil, errors.Join(err, n.dropPlan(plan))
+		}
+		for _, r := range shown.ResourceChanges {
+			if r.Change != nil && r.Mode == tfjson.ManagedResourceMode && (r.Change.Actions.Create() || r.Change.Actions.Replace()) {
+				made = append(made, r.Address)
+			}
+		}
+	}
+	return made, n.dropPlan(plan)
 }
 
 func (n *node) writeJournal(name string, j journal) error {
@@ -114,6 +201,7 @@ func (n *node) settle(s state) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	began = append(began, j.Lost...)
 	now := s.current()
 	var uncertain []string
 	for _, address := range began {

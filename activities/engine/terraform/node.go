@@ -113,7 +113,7 @@ func (n *node) saveErrored(ctx context.Context) error {
 		return n.forget(erroredState)
 	}
 	if err = n.ready(ctx); err == nil {
-		err = n.runPush(ctx, path, false)
+		err = n.unlocked(ctx, func() error { return n.runPush(ctx, path, false) })
 	}
 	if ctx.Err() != nil {
 		return canceled(ctx)

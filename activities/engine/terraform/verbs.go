@@ -20,6 +20,9 @@ func (n *node) known(ctx context.Context) (state, []string, error) {
 	if err != nil {
 		return s, nil, err
 	}
+	if err := n.inherit(ctx, s); err != nil {
+		return s, nil, err
+	}
 	uncertain, err := n.settle(s)
 	if err != nil {
 		return s, nil, failed("read the journal of the last apply", err)
@@ -205,9 +208,6 @@ func (n *node) carryOut(ctx context.Context, plan string, before state) (state, 
 	if dropErr := n.dropPlan(plan); err == nil && dropErr != nil {
 		err = failed("remove plan", dropErr)
 	}
-	if err == nil {
-		err = n.saveErrored(ctx)
-	}
 	if err != nil && ctx.Err() != nil {
 		return state{}, err // the next attempt settles what is left
 	}
@@ -216,13 +216,16 @@ func (n *node) carryOut(ctx context.Context, plan string, before state) (state, 
 	if awaitErr != nil {
 		return state{}, canceled(ctx)
 	}
+	if saveErr := n.saveErrored(ctx); saveErr != nil {
+		return state{}, errors.Join(saveErr, engine.ErrUnsettled, err)
+	}
 	after, uncertain, readErr := n.settled(ctx)
 	if err == nil && readErr == nil {
 		readErr = n.forget(importedFile)
 	}
 	switch {
 	case readErr != nil:
-		return state{}, errors.Join(readErr, err)
+		return state{}, errors.Join(readErr, engine.ErrUnsettled, err)
 	case len(uncertain) > 0:
 		return state{}, n.uncertainError(uncertain)
 	case err != nil:
