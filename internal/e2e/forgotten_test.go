@@ -41,6 +41,12 @@ func forgotten(s *site) {
 	s.wantStatus(s.Await(s.apply(s.release(nil)), patience), orchestrator.StatusSucceeded)
 	s.wantEffects(append(created, "create web-database", "destroy web-database", "create web-database"))
 	s.wantOutputs("staging", "web.database", map[string]any{"address": "web-database:1", "upstream": "", "secret": nil})
+
+	_, err = s.Registry.Forget(s.t.Context(), registry.Statement{
+		Scope: s.scope("staging"), Node: "web.deployment", Principal: "user:ada", Reason: "it was removed by hand", Gone: true,
+	})
+	s.must(err)
+	s.wantDrift(s.drift(false), orchestrator.DriftDrifted, "web.deployment missing")
 }
 
 // loseState removes a node's state.

@@ -48,7 +48,7 @@ func (r *Registry) driftNodes(ctx context.Context, d orchestrator.Drift) ([]orch
 		}
 		nodes = append(nodes, n)
 	}
-	if d.Unsettled == "" || len(deployed.Nodes) == 0 {
+	if len(deployed.Nodes) == 0 {
 		return nodes, nil
 	}
 	return withMissing(nodes, graph, deployed), nil
