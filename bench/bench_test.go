@@ -83,7 +83,7 @@ func TestMedian(t *testing.T) {
 func TestRows(t *testing.T) {
 	t.Parallel()
 	budgets := []bench.Budget{
-		{What: "ratio", Target: "≤ 1.5", Names: []string{"ratio"}},
+		{What: "ratio", Target: "≤ 1.5", Names: []string{"ratio"}, Cause: "the disk"},
 		{What: "of engines", Target: "≤ 1 s", Names: []string{"time, *, p99"}},
 		{What: "told", Target: "reported", Names: []string{"told"}},
 		{What: "absent", Target: "0", Names: []string{"absent"}, Part: "other"},
@@ -107,7 +107,7 @@ func TestRows(t *testing.T) {
 	if err := bench.PrintRows(&b, rows); err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []string{"BUDGET", "missed by 7 %", "kept", "reported", "part other"} {
+	for i, want := range []string{"BUDGET", "missed by 7 %", "kept", "reported", "part other", "missed: ratio: the disk."} {
 		if line := strings.Split(b.String(), "\n")[i]; !strings.Contains(line, want) {
 			t.Errorf("line %d does not say %q: %s", i, want, line)
 		}

@@ -21,23 +21,36 @@ type Budget struct {
 	Names []string `json:"-"`
 	// Part measures it.
 	Part string `json:"part"`
+	// Cause is what was found where it was missed before; docs/benchmarks.md has
+	// the figures. Whether it is the cause this time, the measurements tell.
+	Cause string `json:"cause,omitempty"`
 }
+
+// Causes that were found.
+const (
+	causeMakespan = "Temporal alone, with none of Nestor's code, exceeds it on two cores (lines \"Temporal alone / critical path\"): " +
+		"a step costs its server some 8 to 10 ms of processor time. The rest is three durable records a step"
+	causeOwnTime = "a real engine's plan is made and read before it is applied, since approvals bind what is in it: one more run of the program, " +
+		"or more. The fake engine's step is within it. Where a p99 is seconds long, compare the bare program's own in the note"
+	causeNoop = "bare Crossplane asks one request of some ms where nothing is to do; a deployment is a workflow with records. " +
+		"With the other engines it is within"
+)
 
 // Budgets are those of the design, in its order.
 func Budgets() []Budget {
 	return []Budget{
-		{"makespan / critical path, 200 ms steps", "≤ 1.05", []string{"makespan / critical path"}, "walk"},
-		{"own time per resource, median", "≤ 15 ms", []string{"own time per resource, median", "own time per resource, *, median"}, "walk, engines"},
-		{"own time per resource, p99", "≤ 40 ms", []string{"own time per resource, p99", "own time per resource, *, p99"}, "walk, engines"},
-		{"no-op deployment / bare init + plan + apply", "≤ 1.15", []string{"no-op deployment / bare"}, "engines"},
-		{"history events per resource, wide", "≤ 3.8", []string{"history events per resource, * side by side"}, "walk"},
-		{"history events per resource, chain", "≤ 6.5", []string{"history events per resource, chain"}, "walk"},
-		{"resources in one deployment", "10,000", []string{"resources short of 10,000, ", "history events per node, "}, "scale"},
-		{"stall after SIGKILL of a worker, fake engine, p99", "≤ 3 s", []string{"stall after SIGKILL of the worker, longest of "}, "stall"},
-		{"stall after SIGKILL of a worker, real engine", "reported", []string{"stall after SIGKILL of the worker, terraform, longest of "}, "stall-terraform"},
-		{"duplicate, lost or orphaned side effects", "0", []string{"side effects: "}, "chaos"},
-		{"catalog reads per second / raw store", "≥ 0.6", []string{"catalog read / raw store read"}, "reads"},
-		{"annotation scan / ripgrep", "≤ 1.5", []string{"annotation scan / "}, "scan"},
+		{"makespan / critical path, 200 ms steps", "≤ 1.05", []string{"makespan / critical path"}, "walk", causeMakespan},
+		{"own time per resource, median", "≤ 15 ms", []string{"own time per resource, median", "own time per resource, *, median"}, "walk, engines", causeOwnTime},
+		{"own time per resource, p99", "≤ 40 ms", []string{"own time per resource, p99", "own time per resource, *, p99"}, "walk, engines", causeOwnTime},
+		{"no-op deployment / bare init + plan + apply", "≤ 1.15", []string{"no-op deployment / bare"}, "engines", causeNoop},
+		{"history events per resource, wide", "≤ 3.8", []string{"history events per resource, * side by side"}, "walk", ""},
+		{"history events per resource, chain", "≤ 6.5", []string{"history events per resource, chain"}, "walk", ""},
+		{"resources in one deployment", "10,000", []string{"resources short of 10,000, ", "history events per node, "}, "scale", ""},
+		{"stall after SIGKILL of a worker, fake engine, p99", "≤ 3 s", []string{"stall after SIGKILL of the worker, longest of "}, "stall", ""},
+		{"stall after SIGKILL of a worker, real engine", "reported", []string{"stall after SIGKILL of the worker, terraform, longest of "}, "stall-terraform", ""},
+		{"duplicate, lost or orphaned side effects", "0", []string{"side effects: "}, "chaos", ""},
+		{"catalog reads per second / raw store", "≥ 0.6", []string{"catalog read / raw store read"}, "reads", ""},
+		{"annotation scan / ripgrep", "≤ 1.5", []string{"annotation scan / "}, "scan", ""},
 	}
 }
 
@@ -144,5 +157,16 @@ func PrintRows(w io.Writer, rows []Row) error {
 		}
 		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d: %s\n", r.What, r.Target, measured, floor, verdict, r.Of, r.Worst.Name)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Missed == 0 || r.Cause == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "missed: %s: %s.\n", r.What, r.Cause); err != nil {
+			return err
+		}
+	}
+	return nil
 }
