@@ -37,6 +37,7 @@ type Records interface {
 	Tenures(ctx context.Context, s orchestrator.Scope) ([]orchestrator.Tenure, error)
 	Unlock(ctx context.Context, st registry.Statement) (orchestrator.Tenure, error)
 	Forget(ctx context.Context, st registry.Statement) (orchestrator.NodeHead, error)
+	ForgetSnapshot(ctx context.Context, st registry.Statement, n int64) (orchestrator.Snapshot, error)
 	Outputs(ctx context.Context, head orchestrator.NodeHead) ([]registry.OutputValue, error)
 	Scope(ctx context.Context, s orchestrator.Scope) (registry.ScopeState, error)
 	Requested(ctx context.Context, s orchestrator.Scope, request string) (bool, error)

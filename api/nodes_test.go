@@ -46,6 +46,9 @@ func TestForgetNode(t *testing.T) {
 		}
 		return there
 	}
+	snapshot := statusPath + "/nodes/" + orchestrator.SnapshotName(node, 1) + "/forget"
+	h.post(alphaToken, snapshot, map[string]any{"gone": true}).want(http.StatusConflict)
+	h.post(alphaToken, statusPath+"/nodes/"+orchestrator.SnapshotName(node, 2)+"/forget", map[string]any{}).want(http.StatusNotFound)
 	if told := forget(map[string]any{"reason": "lost"}); told.Gone || !cmp.Equal([]string{"saved"}, told.Snapshots) {
 		t.Errorf("the answer: %+v", told)
 	}
@@ -58,4 +61,37 @@ func TestForgetNode(t *testing.T) {
 	if now := known(); len(now) > 0 {
 		t.Errorf("the status: %+v", now)
 	}
+}
+
+// TestForgetSnapshot by the name that its errors say; its node stays as it is.
+func TestForgetSnapshot(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.platform()
+	release := h.release()
+	graph := h.graph(release).Digest
+	h.post(alphaToken, "/api/v1/deployments", deployBody(release.Digest)).want(http.StatusAccepted)
+	id := orchestrator.DeploymentID(shop(), 1)
+	head := orchestrator.NodeHead{
+		Engine: "fake", Address: shop().String() + "/" + node, GraphDigest: graph, Status: orchestrator.NodeReady,
+		Snapshots: []orchestrator.Snapshot{{Deployment: id, Address: "saved"}},
+	}
+	run := orchestrator.NodeRun{Deployment: id, Node: node, Action: orchestrator.StepApply, Attempt: 1}
+	attempt, err := h.records.Begin(t.Context(), "worker:test", shop(), run, head)
+	check(t, err)
+	check(t, h.records.Commit(t.Context(), attempt, registry.Commit{
+		Head: &head, Inputs: []registry.OutputValue{}, Outputs: []registry.OutputValue{}, Status: orchestrator.NodeReady,
+	}))
+	name := orchestrator.SnapshotName(node, 1)
+	path := statusPath + "/nodes/" + name + "/forget"
+	told := decode[gen.NodeStatement](h.post(alphaToken, path, map[string]any{"reason": "looked"}).want(http.StatusOK))
+	if told.Snapshot != "saved" || told.Node != name || len(told.Snapshots) > 0 {
+		t.Errorf("the answer: %+v", told)
+	}
+	for _, r := range decode[gen.ApplicationStatus](h.get(alphaToken, statusPath).want(http.StatusOK)).Resources {
+		if r.Name == node && (r.Status != orchestrator.NodeReady || len(r.UnfinishedSnapshots) > 0) {
+			t.Errorf("the status: %+v", r)
+		}
+	}
+	h.post(alphaToken, path, map[string]any{}).want(http.StatusNotFound)
 }

@@ -67,8 +67,9 @@ type NodeHead struct {
 	// ends when an engine is asked to change the node.
 	Forgotten bool `json:"forgotten,omitempty"`
 	// Dead are the attempts that died at work on the node, each with what proves it,
-	// oldest first, until an engine has changed the node since: each may have left
-	// a lock, which nobody else will remove.
+	// oldest first, until an engine has changed the node since and no snapshot of it
+	// is half taken or half destroyed: each may have left a lock, which nobody else
+	// will remove.
 	Dead []Tenure `json:"dead,omitempty"`
 	// Creating is the fence of an attempt that announced creations, until it is known
 	// what came of them; 0 when it is. What that attempt did not come to record, only
@@ -92,7 +93,8 @@ type NodeHead struct {
 }
 
 // Whole says that the last step which acted on the node succeeded, so that the
-// node is as its graph says.
+// node is as its graph says. It stays true while the next one is at work, or after
+// that was cut off, until an engine is asked for a change.
 func (h NodeHead) Whole() bool {
 	return h.InputsRef != "" && h.Intended == "" && !h.Removing && h.Status != NodeFailed && h.Status != NodeUncertain
 }
@@ -102,47 +104,6 @@ func (h NodeHead) ActedOnSince(d Deployment) bool {
 	n, err := strconv.ParseInt(h.LastDeployment[strings.LastIndexByte(h.LastDeployment, '/')+1:], 10, 64)
 	return err == nil && n > d.N
 }
-
-// SnapshotAddresses are where the snapshots that were taken of the node have
-// their own state, oldest first.
-func (h NodeHead) SnapshotAddresses() []string { return h.snapshots(true) }
-
-// UnfinishedSnapshots are the addresses of those that were begun and not taken,
-// oldest first: they hold nothing to go back to, but something of them may be
-// there.
-func (h NodeHead) UnfinishedSnapshots() []string { return h.snapshots(false) }
-
-func (h NodeHead) snapshots(taken bool) []string {
-	all := make([]string, 0, len(h.Snapshots))
-	for _, s := range h.Snapshots {
-		if s.Taken == taken {
-			all = append(all, s.Address)
-		}
-	}
-	return all
-}
-
-// Snapshot is what was saved of a node before a deployment changed it. Its
-// inputs and outputs are documents of their own (see registry).
-type Snapshot struct {
-	Deployment string `json:"deployment"` // that it was taken for
-	// Address of the snapshot's own state, in Backend.
-	Address string  `json:"address"`
-	Backend Backend `json:"backend"`
-	// GraphDigest and Release say as what the node was when it was taken: its
-	// description there made the snapshot, and says how it is destroyed. Release is
-	// empty where the graph was put together from nodes of which it is not known.
-	GraphDigest string    `json:"graphDigest"`
-	Release     string    `json:"release,omitempty"`
-	Taken       bool      `json:"taken,omitempty"` // its engine has succeeded; until then it holds nothing
-	Time        time.Time `json:"time"`            // when it was begun
-	// Error of its destruction, while that has not succeeded.
-	Error string `json:"error,omitempty"`
-}
-
-// Usable says that something can be made anew from it: it was taken, and nobody
-// has begun to destroy it.
-func (s Snapshot) Usable() bool { return s.Taken && s.Error == "" }
 
 // Compensation is the way back from a change, as it was known before the
 // change.
@@ -190,7 +151,7 @@ const (
 	StepDestroy StepAction = "destroy" // destroy what this deployment created, or everything
 	StepAdopt   StepAction = "adopt"   // take over what exists already, and change nothing of it
 	StepForget  StepAction = "forget"  // rollback: let go again what this deployment adopted
-	StepPrune   StepAction = "prune"   // destroy the snapshots that earlier deployments took
+	StepPrune   StepAction = "prune"   // destroy the snapshots that nobody needs any more
 )
 
 // NodeRun is one attempt of one step, written before the engine acts.
@@ -215,8 +176,9 @@ type NodeRun struct {
 	ChangeDigest string           `json:"changeDigest,omitempty"`
 	BeforeRef    string           `json:"beforeRef,omitempty"` // graph digest the node was on before
 	Created      bool             `json:"created,omitempty"`   // there was no head before
-	// Forgotten says that it was when the deployment came to it, and is again once
-	// the deployment has taken back what it did.
+	// Forgotten says that it was when the deployment came to it, or has become so
+	// between two of its steps; it is again once the deployment has taken back what
+	// it did.
 	Forgotten bool `json:"forgotten,omitempty"`
 	// Failures of this action in this deployment so far.
 	Failures int        `json:"failures,omitempty"`
@@ -269,6 +231,9 @@ const (
 	EventNodeUnlocked EventType = "node.unlocked" // Data: {"host","pid","since","heard","reason"}
 	// EventNodeForgotten: a person stated that nothing recorded of it holds.
 	EventNodeForgotten EventType = "node.forgotten" // Data: {"lineage","serial","snapshots","gone","reason"}
+	// EventSnapshotForgotten: a person stated that nothing of a snapshot of the node
+	// counts.
+	EventSnapshotForgotten EventType = "node.snapshot_forgotten" // Data: {"snapshot","taken","reason"}
 )
 
 // Event is one entry of a deployment's stream. Sequence is the stream's, from

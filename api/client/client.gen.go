@@ -370,6 +370,9 @@ type NodeStatement struct {
 	Principal   string `json:"principal"`
 	Reason      string `json:"reason,omitempty"`
 
+	// Snapshot Address of the snapshot that was forgotten, where the statement was of one.
+	Snapshot string `json:"snapshot,omitempty"`
+
 	// Snapshots Addresses of the snapshots that were taken of it. They are still there; after `gone` nothing knows of them any more.
 	Snapshots []string `json:"snapshots,omitempty"`
 	Team      string   `json:"team"`
@@ -1071,6 +1074,10 @@ type ClientInterface interface {
 	// its own, and snapshots, which the answer and the event name, are known to
 	// nobody any more. 409 while a step is at work.
 	//
+	// Of a node's snapshot (`web-app.database.snapshot-3`, as its errors name it)
+	// it says the same of that alone: it is dropped from what is recorded of the
+	// node, which stays as it is. 404 where no such snapshot is on record.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget (the `ForgetNode` operationId).
@@ -1085,6 +1092,10 @@ type ClientInterface interface {
 	// anew. With `gone` the rest goes, too: the next apply makes it at a place of
 	// its own, and snapshots, which the answer and the event name, are known to
 	// nobody any more. 409 while a step is at work.
+	//
+	// Of a node's snapshot (`web-app.database.snapshot-3`, as its errors name it)
+	// it says the same of that alone: it is dropped from what is recorded of the
+	// node, which stays as it is. 404 where no such snapshot is on record.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1640,6 +1651,10 @@ func (c *Client) GetApplicationStatus(ctx context.Context, team TeamInPath, appl
 // its own, and snapshots, which the answer and the event name, are known to
 // nobody any more. 409 while a step is at work.
 //
+// Of a node's snapshot (`web-app.database.snapshot-3`, as its errors name it)
+// it says the same of that alone: it is dropped from what is recorded of the
+// node, which stays as it is. 404 where no such snapshot is on record.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget (the `ForgetNode` operationId).
@@ -1664,6 +1679,10 @@ func (c *Client) ForgetNodeWithBody(ctx context.Context, team TeamInPath, applic
 // anew. With `gone` the rest goes, too: the next apply makes it at a place of
 // its own, and snapshots, which the answer and the event name, are known to
 // nobody any more. 409 while a step is at work.
+//
+// Of a node's snapshot (`web-app.database.snapshot-3`, as its errors name it)
+// it says the same of that alone: it is dropped from what is recorded of the
+// node, which stays as it is. 404 where no such snapshot is on record.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5198,6 +5217,10 @@ type ClientWithResponsesInterface interface {
 	// its own, and snapshots, which the answer and the event name, are known to
 	// nobody any more. 409 while a step is at work.
 	//
+	// Of a node's snapshot (`web-app.database.snapshot-3`, as its errors name it)
+	// it says the same of that alone: it is dropped from what is recorded of the
+	// node, which stays as it is. 404 where no such snapshot is on record.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget (the `ForgetNode` operationId).
@@ -5212,6 +5235,10 @@ type ClientWithResponsesInterface interface {
 	// anew. With `gone` the rest goes, too: the next apply makes it at a place of
 	// its own, and snapshots, which the answer and the event name, are known to
 	// nobody any more. 409 while a step is at work.
+	//
+	// Of a node's snapshot (`web-app.database.snapshot-3`, as its errors name it)
+	// it says the same of that alone: it is dropped from what is recorded of the
+	// node, which stays as it is. 404 where no such snapshot is on record.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7996,6 +8023,10 @@ func (c *ClientWithResponses) GetApplicationStatusWithResponse(ctx context.Conte
 // its own, and snapshots, which the answer and the event name, are known to
 // nobody any more. 409 while a step is at work.
 //
+// Of a node's snapshot (`web-app.database.snapshot-3`, as its errors name it)
+// it says the same of that alone: it is dropped from what is recorded of the
+// node, which stays as it is. 404 where no such snapshot is on record.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/v1/applications/{team}/{application}/environments/{environment}/nodes/{node}/forget (the `ForgetNode` operationId).
@@ -8016,6 +8047,10 @@ func (c *ClientWithResponses) ForgetNodeWithBodyWithResponse(ctx context.Context
 // anew. With `gone` the rest goes, too: the next apply makes it at a place of
 // its own, and snapshots, which the answer and the event name, are known to
 // nobody any more. 409 while a step is at work.
+//
+// Of a node's snapshot (`web-app.database.snapshot-3`, as its errors name it)
+// it says the same of that alone: it is dropped from what is recorded of the
+// node, which stays as it is. 404 where no such snapshot is on record.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -369,6 +369,9 @@ type NodeStatement struct {
 	Principal   string `json:"principal"`
 	Reason      string `json:"reason,omitempty"`
 
+	// Snapshot Address of the snapshot that was forgotten, where the statement was of one.
+	Snapshot string `json:"snapshot,omitempty"`
+
 	// Snapshots Addresses of the snapshots that were taken of it. They are still there; after `gone` nothing knows of them any more.
 	Snapshots []string `json:"snapshots,omitempty"`
 	Team      string   `json:"team"`

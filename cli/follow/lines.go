@@ -100,9 +100,9 @@ func (l *lines) node(n *node, e orchestrator.Event, d details) string {
 	case orchestrator.EventNodeDone:
 		parts := []string{d.Status}
 		if done := n.done(); n.action == orchestrator.StepPrune {
-			parts = []string{"its earlier snapshots are gone"} // what was changed, the step before has told
+			parts = []string{"snapshots that nobody needs any more are gone"} // what was changed, the step before has told
 			if n.err != nil {
-				parts[0] = "its earlier snapshots could not be destroyed"
+				parts[0] = "snapshots that nobody needs any more could not be destroyed"
 			}
 		} else if done != "" {
 			parts = append(parts, done)
@@ -138,6 +138,8 @@ func (l *lines) node(n *node, e orchestrator.Event, d details) string {
 			what += "; left behind: " + strings.Join(d.Snapshots, ", ")
 		}
 		return stated(what, d.Reason)
+	case orchestrator.EventSnapshotForgotten:
+		return stated(fmt.Sprintf("%s states that nothing of its snapshot %s counts any more", e.Principal, d.Snapshot), d.Reason)
 	default:
 		return string(e.Type)
 	}
@@ -169,7 +171,7 @@ func doing(a orchestrator.StepAction) string {
 	case orchestrator.StepForget:
 		return "letting go"
 	case orchestrator.StepPrune:
-		return "destroying its earlier snapshots"
+		return "destroying snapshots that nobody needs any more"
 	default:
 		return cmp.Or(string(a), "working")
 	}

@@ -61,6 +61,7 @@ type details struct {
 	Reason    string                  `json:"reason"`
 	Phase     string                  `json:"phase"`
 	Snapshots []string                `json:"snapshots"`
+	Snapshot  string                  `json:"snapshot"`
 	Changed   bool                    `json:"changed"`
 	Counts    orchestrator.Counts     `json:"counts"`
 	Error     json.RawMessage         `json:"error"`

@@ -80,8 +80,13 @@ With --gone you state that nothing is there, not even a state. Then the place is
 forgotten, too: what was adopted under a name of its own, or is in a backend
 that the environment has left, is made anew where a new node's would be.
 Snapshots are named, to be destroyed by hand. Your word is recorded with your
-name.`,
+name.
+
+A snapshot is forgotten by its own name, which the error about it says: when it
+was looked for by hand, because its creation was cut off or its destruction does
+not succeed. The node stays as it is.`,
 		Example: `  nestor forget web-app.database --env staging --reason "its bucket is lost"
+  nestor forget web-app.database.snapshot-3 --env staging
   nestor forget web-app.database --env staging --gone --reason "account closed"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -153,7 +158,10 @@ func runForget(ctx context.Context, opts *Options) error {
 		return err
 	}
 	question := fmt.Sprintf("Forget what is recorded of %s of %s, whatever is left of it?", opts.Node, scope)
-	if opts.Gone {
+	switch _, _, snapshot := orchestrator.ParseSnapshotName(opts.Node); {
+	case snapshot:
+		question = fmt.Sprintf("Forget the snapshot %s of %s, whatever is left of it?", opts.Node, scope)
+	case opts.Gone:
 		question = fmt.Sprintf("Is nothing left of %s of %s, not even a state?", opts.Node, scope)
 	}
 	if err := opts.confirm(ctx, "nestor forget", question); err != nil {
@@ -172,6 +180,9 @@ func runForget(ctx context.Context, opts *Options) error {
 		return f.Flags.Output.Write(f.IO.Out, statement)
 	}
 	f.IO.Printf("Forgot %s in %s.\n", opts.Node, scope.Environment)
+	if statement.Snapshot != "" {
+		f.IO.Printf("  nothing knows of %s any more; if it is there after all, destroy it by hand\n", text.CleanLine(statement.Snapshot))
+	}
 	for _, snapshot := range statement.Snapshots {
 		if opts.Gone {
 			f.IO.Printf("  left behind: snapshot %s; nothing knows of it any more, so destroy it by hand\n", text.CleanLine(snapshot))

@@ -3,6 +3,8 @@
 package registry_test
 
 import (
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/registry"
+	"github.com/HatiCode/nestor/store"
 )
 
 // adoptedHead is one with a place and a claim of its own, beside a claim that its
@@ -93,4 +96,63 @@ func TestForgottenUntilAnEngineIsAsked(t *testing.T) {
 	}
 	f.must(f.Commit(t.Context(), a, registry.Commit{ForgetHead: true, Status: orchestrator.NodeDestroyed}))
 	forgotten(true, "after it was taken back")
+}
+
+// TestForgettingASnapshot drops it alone: its node stays as it is, and who began
+// with it on record cannot write it back.
+func TestForgettingASnapshot(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	first, id := f.accept("one").ID, f.accept("two").ID
+	f.must(f.Commit(t.Context(), f.begin(first, orchestrator.StepApply), ready()))
+	a := f.begin(id, orchestrator.StepApply)
+	values := []registry.OutputValue{{Name: "id", Type: "string", Value: "snap"}}
+	for _, s := range []orchestrator.Snapshot{
+		{Deployment: first, Address: "saved.snapshot-1", Taken: true}, {Deployment: id, Address: "saved.snapshot-2"},
+	} {
+		f.must(f.RecordSnapshot(t.Context(), &a, s, values, nil))
+	}
+	_, err := f.ForgetSnapshot(t.Context(), statement(), 3)
+	if !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("one that nobody took: %v", err)
+	}
+	failed := registry.Commit{Head: a.Head, Status: orchestrator.NodeFailed}
+	failed.Head.Status = orchestrator.NodeReady
+	f.must(f.Commit(t.Context(), a, failed))
+	before, err := f.Head(t.Context(), scope(), node)
+	f.must(err)
+	gone, err := f.ForgetSnapshot(t.Context(), statement(), 2)
+	f.must(err)
+	if gone.Address != "saved.snapshot-2" {
+		t.Errorf("the answer: %+v", gone)
+	}
+	after, err := f.Head(t.Context(), scope(), node)
+	f.must(err)
+	want := before
+	want.Revision, want.Snapshots = after.Revision, before.Snapshots[:1]
+	if diff := cmp.Diff(want, after); diff != "" {
+		t.Errorf("the head (-want +got):\n%s", diff)
+	}
+	for key := range f.all(id) {
+		if strings.Contains(key, "/snapshot/") && !strings.Contains(key, "1/inputs") {
+			t.Errorf("%s is left", key)
+		}
+	}
+	if told := f.events(id); !slices.Contains(told, "node.snapshot_forgotten "+node) {
+		t.Errorf("events: %v", told)
+	}
+	if err := f.Commit(t.Context(), a, failed); !errors.Is(err, registry.ErrFenced) {
+		t.Errorf("a late write brings it back: %v", err)
+	}
+}
+
+// TestForgettingASnapshotAtWork is refused.
+func TestForgettingASnapshotAtWork(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	id := f.accept("one").ID
+	a := f.work(id, "vm", orchestrator.StepApply, 1)
+	f.must(f.RecordSnapshot(t.Context(), &a, orchestrator.Snapshot{Deployment: id, Address: "saved.snapshot-1"}, nil, nil))
+	_, err := f.ForgetSnapshot(t.Context(), statement(), 1)
+	refusedWith(t, err, "is held by process 7 on vm")
 }

@@ -48,3 +48,21 @@ func TestSettledUntilTheNextIntent(t *testing.T) {
 		t.Error("the statement is taken for one about a later creation")
 	}
 }
+
+// TestUnlockKeepsWhatIsSettled: that an attempt died before it asked an engine for
+// anything takes nothing from the statement.
+func TestUnlockKeepsWhatIsSettled(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	id := f.accept("one").ID
+	f.must(f.Commit(t.Context(), f.work(id, "a", orchestrator.StepApply, 1), registry.Commit{Status: orchestrator.NodeFailed}))
+	_, err := f.Forget(t.Context(), statement())
+	f.must(err)
+	f.work(id, "b", orchestrator.StepApply, 2)
+	f.silence()
+	_, err = f.Unlock(t.Context(), statement())
+	f.must(err)
+	if a := f.work(id, "c", orchestrator.StepApply, 3); !a.Settled {
+		t.Error("the statement is lost")
+	}
+}

@@ -98,3 +98,48 @@ func (b *batch) deleteSnapshot(scope orchestrator.Scope, node string, s orchestr
 		b.ops = append(b.ops, store.Delete(key))
 	}
 }
+
+// ForgetSnapshot records a person's word that nothing of a snapshot of a node
+// counts any more, as after its creation was cut off and it was looked for by
+// hand. The node stays as it is, and nothing is asked of an engine. The snapshot
+// that is returned is what was known of it. A node at work is refused with
+// *orchestrator.Refusal, and a snapshot that nobody knows is not found.
+func (r *Registry) ForgetSnapshot(ctx context.Context, st Statement, n int64) (orchestrator.Snapshot, error) {
+	var s orchestrator.Snapshot
+	err := retry(ctx, func() error {
+		var err error
+		s, err = r.forgetSnapshot(ctx, st, n)
+		return err
+	})
+	if err != nil {
+		return s, fmt.Errorf("forget %s: %w", orchestrator.SnapshotName(st.Node, n), err)
+	}
+	return s, nil
+}
+
+func (r *Registry) forgetSnapshot(ctx context.Context, st Statement, n int64) (orchestrator.Snapshot, error) {
+	head, err := r.idle(ctx, st)
+	if err != nil {
+		return orchestrator.Snapshot{}, err
+	}
+	id := orchestrator.DeploymentID(st.Scope, n)
+	at := slices.IndexFunc(head.Snapshots, func(o orchestrator.Snapshot) bool { return o.Deployment == id })
+	if at < 0 {
+		return orchestrator.Snapshot{}, fmt.Errorf("no snapshot of %s is recorded for deployment %s: %w", st.Node, id, store.ErrNotFound)
+	}
+	var fence fenceRecord
+	revision, err := r.readOrZero(ctx, fenceKey(st.Scope, st.Node), "fence of "+st.Node, &fence)
+	if err != nil {
+		return orchestrator.Snapshot{}, err
+	}
+	gone := head.Snapshots[at]
+	head.Snapshots = slices.Delete(slices.Clone(head.Snapshots), at, at+1)
+	b := r.batch(st.Principal)
+	b.replace(fenceKey(st.Scope, st.Node), revision, fence) // who began with it on record may not write it back
+	b.replace(headKey(st.Scope, st.Node), head.Revision, head)
+	b.deleteSnapshot(st.Scope, st.Node, gone)
+	b.event(orchestrator.Event{Deployment: head.LastDeployment, Type: orchestrator.EventSnapshotForgotten, Node: st.Node}, map[string]any{
+		"snapshot": gone.Address, "taken": gone.Taken, "reason": st.Reason,
+	})
+	return gone, b.commit(ctx)
+}

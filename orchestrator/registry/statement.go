@@ -67,13 +67,17 @@ func (r *Registry) unlock(ctx context.Context, st Statement) (orchestrator.Tenur
 			Hint:   "look whether that process is dead",
 		}
 	}
+	var fence fenceRecord
+	if _, err := r.readOrZero(ctx, fenceKey(st.Scope, st.Node), "fence of "+st.Node, &fence); err != nil {
+		return *held, err
+	}
 	now := r.now()
 	if !held.Overdue(now) {
 		return *held, lively(*held, now)
 	}
 	held.EndedAt, held.EndedBy, held.Reason = now, st.Principal, st.Reason
 	b := r.batch(st.Principal)
-	b.replace(fenceKey(st.Scope, st.Node), held.Fence, fenceRecord{})
+	b.replace(fenceKey(st.Scope, st.Node), held.Fence, fence)
 	b.put(leaseKey(st.Scope, st.Node), *held)
 	data := heldBy(*held)
 	data["reason"] = st.Reason
@@ -130,22 +134,26 @@ func (r *Registry) Settled(ctx context.Context, s orchestrator.Scope, node strin
 	return fence.stands(head), err
 }
 
-func (r *Registry) forget(ctx context.Context, st Statement) (orchestrator.NodeHead, error) {
+// idle is the head of the statement's node, which nobody may be at work on.
+func (r *Registry) idle(ctx context.Context, st Statement) (orchestrator.NodeHead, error) {
 	head, err := r.Head(ctx, st.Scope, st.Node)
-	if err != nil {
+	if err != nil || head.Status != orchestrator.NodeRunning {
 		return head, err
 	}
-	if head.Status == orchestrator.NodeRunning {
-		held, err := r.tenure(ctx, head)
-		if err != nil {
-			return head, err
+	held, err := r.tenure(ctx, head)
+	if err == nil && held != nil && !held.Ended() {
+		err = &orchestrator.Refusal{
+			Reason: fmt.Sprintf("%s is held by %s", st.Node, held.Holder()),
+			Hint:   "wait for it, cancel its deployment or, if it is dead, unlock the node first",
 		}
-		if held != nil && !held.Ended() {
-			return head, &orchestrator.Refusal{
-				Reason: fmt.Sprintf("%s is held by %s", st.Node, held.Holder()),
-				Hint:   "wait for it, cancel its deployment or, if it is dead, unlock the node first",
-			}
-		}
+	}
+	return head, err
+}
+
+func (r *Registry) forget(ctx context.Context, st Statement) (orchestrator.NodeHead, error) {
+	head, err := r.idle(ctx, st)
+	if err != nil {
+		return head, err
 	}
 	var fence fenceRecord
 	revision, err := r.readOrZero(ctx, fenceKey(st.Scope, st.Node), "fence of "+st.Node, &fence)

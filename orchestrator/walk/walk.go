@@ -11,8 +11,8 @@
 //	         dependency is done, smallest id first
 //	remove   nodes of the previous graph that the target no longer has,
 //	         dependents first. The commit point: nothing is undone after it
-//	prune    nodes that a snapshot was taken of: those of earlier deployments
-//	         have had their time
+//	prune    nodes that a snapshot was taken of: which of their snapshots nobody
+//	         needs any more, the step decides
 //
 // and, when a node failed for good or the deployment was canceled under
 // OnFailureRollback:
