@@ -61,7 +61,7 @@ func (j *job) named(err error) error {
 	return err
 }
 
-// unclaimed refuses in a plan what another application or environment owns.
+// unclaimed refuses in a plan what another node owns.
 func (s *Steps) unclaimed(ctx context.Context, scope orchestrator.Scope, node string, req engine.Request) error {
 	claimer, can := s.Engine.(engine.Claimer)
 	if !can {

@@ -36,18 +36,28 @@ type ClaimedError struct {
 	// Until is the deployment whose end frees it, where the owner has let go of it.
 	Until string
 	by    orchestrator.Scope
+	to    string // the node that was refused, where it is of the owner's scope
+	in    string // the deployment that was refused; empty in a plan
 }
 
 // Error names the owner, but to another team no more of it than its team.
 func (e *ClaimedError) Error() string {
 	owner := fmt.Sprintf("node %s of %s in %s", e.Node, e.Owner.Application, e.Owner.Environment)
-	if e.Owner.Team != e.by.Team {
+	what := cmp.Or(e.What, "what its identity or its adoption names")
+	split := fmt.Sprintf("split it into two deployments: first one in which %s lets go of it, then one in which %s takes it", e.Node, e.to)
+	switch {
+	case e.Owner.Team != e.by.Team:
 		owner = "a node of team " + e.Owner.Team
-	} else if e.Until != "" {
-		return cmp.Or(e.What, "what its identity or its adoption names") + " was owned by " + owner +
+	case e.Until != "" && e.Until == e.in:
+		return what + " was owned by " + owner + ", and is kept for it until this deployment has ended, whose rollback would need it; " + split
+	case e.Until != "":
+		return what + " was owned by " + owner +
 			", and is kept for it until deployment " + e.Until + " has ended, whose rollback would need it; deploy again after that"
+	case e.Owner == e.by:
+		return what + " is owned by " + owner + ", and two nodes never own one thing, nor does one deployment hand it over; " +
+			"change the inputs that make the identity, or " + split
 	}
-	return cmp.Or(e.What, "what its identity or its adoption names") + " is owned by " + owner +
+	return what + " is owned by " + owner +
 		", and two nodes never own one thing; change the inputs that make the identity, or let the owner go of it first"
 }
 
@@ -70,7 +80,10 @@ func (r *Registry) claim(ctx context.Context, b *batch, a Attempt, wanted []orch
 				return nil, err
 			}
 			if !free {
-				return nil, &ClaimedError{Claim: c, Owner: owner.Scope, Node: owner.Node, Until: owner.Until, by: a.Scope}
+				return nil, &ClaimedError{
+					Claim: c, Owner: owner.Scope, Node: owner.Node, Until: owner.Until,
+					by: a.Scope, to: a.Run.Node, in: a.Run.Deployment,
+				}
 			}
 		}
 		b.replace(claimKey(c), revision, claimRecord{Scope: a.Scope, Node: a.Run.Node})
@@ -120,9 +133,11 @@ func (r *Registry) release(ctx context.Context, b *batch, a Attempt, held, made 
 	return kept, r.unclaim(ctx, b, a.Scope, a.Run.Node, held, kept)
 }
 
-// Claimed looks whether a node of another application or environment owns what
-// a node is about to claim, and then fails with *ClaimedError. One of the same
-// deployment may let go of it before the node claims it.
+// Claimed looks whether another node owns what a node is about to claim, and then
+// fails with *ClaimedError. One of the same application and environment that lets
+// go of it in the same deployment keeps it until that has ended; one that did so in
+// a deployment before, which is still at work, has lost it when the node's turn
+// comes.
 func (r *Registry) Claimed(ctx context.Context, s orchestrator.Scope, node string, claims []orchestrator.Claim) error {
 	for _, c := range claims {
 		var owner claimRecord
@@ -130,7 +145,7 @@ func (r *Registry) Claimed(ctx context.Context, s orchestrator.Scope, node strin
 		if err != nil {
 			return err
 		}
-		if revision == 0 || owner.Scope == s {
+		if revision == 0 || owner.of(s, node) || owner.Scope == s && owner.Until != "" {
 			continue
 		}
 		if free, err := r.lapsed(ctx, owner); err != nil || free {
@@ -139,7 +154,7 @@ func (r *Registry) Claimed(ctx context.Context, s orchestrator.Scope, node strin
 			}
 			continue
 		}
-		return &ClaimedError{Claim: c, Owner: owner.Scope, Node: owner.Node, Until: owner.Until, by: s}
+		return &ClaimedError{Claim: c, Owner: owner.Scope, Node: owner.Node, Until: owner.Until, by: s, to: node}
 	}
 	return nil
 }

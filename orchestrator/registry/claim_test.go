@@ -95,7 +95,15 @@ func TestClaimsAreKeptForARollback(t *testing.T) {
 	second := f.accept("two").ID
 	f.must(step(second, node, orchestrator.StepApply, "new"))
 	var taken *registry.ClaimedError
-	if err := step(second, "web.copy", orchestrator.StepApply, "old"); !errors.As(err, &taken) || !strings.Contains(err.Error(), "until deployment "+second+" has ended") {
+	split := "split it into two deployments: first one in which web.database lets go of it, then one in which web.copy takes it"
+	err := f.Claimed(t.Context(), scope(), "web.copy", claim("new"))
+	if !errors.As(err, &taken) || !strings.Contains(err.Error(), split) {
+		t.Errorf("a plan of another node that takes it: %v", err)
+	}
+	f.must(f.Claimed(t.Context(), scope(), node, claim("new")))
+	f.must(f.Claimed(t.Context(), scope(), "web.copy", claim("old"))) // this deployment is over by then
+	if err := step(second, "web.copy", orchestrator.StepApply, "old"); !errors.As(err, &taken) ||
+		!strings.Contains(err.Error(), "until this deployment has ended") || !strings.Contains(err.Error(), split) {
 		t.Errorf("another node has taken it: %v", err)
 	}
 	f.must(step(second, node, orchestrator.StepApply, "new")) // once more, it is kept still
