@@ -5,6 +5,7 @@ package registry
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/HatiCode/nestor/orchestrator"
 )
@@ -111,7 +112,7 @@ func (r *Registry) commitHead(ctx context.Context, b *batch, a Attempt, c Commit
 		head.Creating = 0
 	}
 	if c.Inputs != nil {
-		if c.Changed { // the engine had the lock
+		if c.Changed && !slices.ContainsFunc(head.Snapshots, unsettled) { // the engine had the lock
 			head.Dead = nil
 		}
 		head.Intended, head.Adopting, head.Removing, head.Forgotten = "", false, false, false
@@ -144,3 +145,7 @@ func (r *Registry) commitHead(ctx context.Context, b *batch, a Attempt, c Commit
 	b.put(headKey(a.Scope, head.Node), head)
 	return nil
 }
+
+// unsettled says that an attempt that died may have left a lock on a snapshot's
+// own state: one that was being taken or destroyed.
+func unsettled(s orchestrator.Snapshot) bool { return !s.Usable() }

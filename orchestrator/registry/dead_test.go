@@ -197,3 +197,30 @@ func TestCreationsThatWereCutOff(t *testing.T) {
 	end(e, false)
 	want(f.work(id, "f", orchestrator.StepObserve, 6), "it ended by itself, and has recorded it", 0)
 }
+
+// TestTheDeadOfASnapshot are remembered while its own state may be locked.
+func TestTheDeadOfASnapshot(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	id := f.accept("one").ID
+	f.work(id, "a", orchestrator.StepApply, 1)
+	a := f.work(id, "b", orchestrator.StepApply, 2)
+	whole := func(a registry.Attempt) {
+		t.Helper()
+		c := ready()
+		c.Inputs, c.Head.Snapshots = []registry.OutputValue{}, a.Head.Snapshots
+		f.must(f.Commit(t.Context(), a, c))
+	}
+	half := orchestrator.Snapshot{Deployment: id, Address: "saved.snapshot-1"}
+	f.must(f.RecordSnapshot(t.Context(), &a, half, nil, nil))
+	whole(a)
+	a = f.work(id, "c", orchestrator.StepApply, 3)
+	if diff := cmp.Diff([]string{"a"}, hosts(a.Dead)); diff != "" {
+		t.Errorf("while a snapshot is half taken (-want +got):\n%s", diff)
+	}
+	f.must(f.DropSnapshot(t.Context(), &a, half))
+	whole(a)
+	if a = f.work(id, "d", orchestrator.StepApply, 4); len(a.Dead) > 0 {
+		t.Errorf("once it is gone: %v", hosts(a.Dead))
+	}
+}
