@@ -25,22 +25,26 @@ func (t *Trouble) Say(message string) (isNew bool) {
 	return true
 }
 
-// told is how much of an error has to come again to be that error: a record may
-// have cut off its end.
-const told = 80
+// cut ends a sentence that a record has shortened. told is how much of an error
+// has to come again in such a one to be that error: errors of one provider begin
+// alike.
+const (
+	cut  = "…"
+	told = 80
+)
 
 // Brief is a sentence without the errors that were said.
 func (t *Trouble) Brief(sentence string) string {
 	for _, message := range t.said {
-		at := strings.Index(sentence, ": "+message[:min(len(message), told)])
-		if at < 0 {
-			continue
+		if before, after, whole := strings.Cut(sentence, ": "+message); whole {
+			return before + " (see above)" + after
 		}
-		after, whole := strings.CutPrefix(sentence[at+len(": "):], message)
-		if !whole {
-			after = ""
+		if short, is := strings.CutSuffix(sentence, cut); is {
+			at := strings.Index(short, ": "+message[:min(len(message), told)])
+			if at >= 0 && strings.HasPrefix(message, strings.TrimRight(short[at+len(": "):], " ")) {
+				return sentence[:at] + " (see above)"
+			}
 		}
-		return sentence[:at] + " (see above)" + after
 	}
 	return sentence
 }

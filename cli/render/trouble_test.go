@@ -70,10 +70,12 @@ func TestBrief(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("no room for it ", 20)
 	tests := map[string]struct{ said, sentence, want, reason string }{
-		"whole":  {"denied", "apply of a.b: denied; 2 more", "apply of a.b (see above); 2 more", "what follows stays"},
-		"cut":    {long, "apply of a.b: " + long[:100] + "…", "apply of a.b (see above)", "a record is bounded"},
-		"other":  {"denied", "apply of a.b: refused", "apply of a.b: refused", "another error is another one"},
-		"inside": {"canceled", "it was canceled", "it was canceled", "a word is no error"},
+		"whole":          {"denied", "apply of a.b: denied; 2 more", "apply of a.b (see above); 2 more", "what follows stays"},
+		"cut":            {long, "apply of a.b: " + long[:100] + "…", "apply of a.b (see above)", "a record is bounded"},
+		"alike":          {long + "in zone a", "apply of a.b: " + long + "in zone b", "apply of a.b: " + long + "in zone b", "one provider's errors begin alike"},
+		"alike, and cut": {long + "in zone a", "apply of a.b: " + long + "in zone b …", "apply of a.b: " + long + "in zone b …", "what is left differs"},
+		"other":          {"denied", "apply of a.b: refused", "apply of a.b: refused", "another error is another one"},
+		"inside":         {"canceled", "it was canceled", "it was canceled", "a word is no error"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
