@@ -50,9 +50,9 @@ func (s *Steps) compensation(
 	case counts.Replace > 0 && saved == nil: // what it holds is gone then
 	default:
 		way.Action, way.Graph = orchestrator.CompensateRestore, run.BeforeRef
-		if saved != nil {
-			way.Snapshot = saved.Address
-		}
+	}
+	if saved != nil {
+		way.Snapshot = saved.Address
 	}
 	return way, nil
 }

@@ -4,8 +4,10 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/HatiCode/nestor/activities/engine"
@@ -13,6 +15,7 @@ import (
 	"github.com/HatiCode/nestor/composer"
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/orchestrator/contract"
+	"github.com/HatiCode/nestor/store"
 )
 
 // refill adds to a step what a snapshot gives, where the step goes back and makes
@@ -24,7 +27,7 @@ func (s *Steps) refill(
 	if !anew(preview.Changes) {
 		return req, preview, nil, nil
 	}
-	snapshot, err := s.takenFrom(ctx, j)
+	snapshot, err := s.takenFrom(ctx, j, preview.Changes)
 	if err != nil || snapshot == nil {
 		return req, preview, nil, err
 	}
@@ -32,15 +35,18 @@ func (s *Steps) refill(
 	if err != nil {
 		return req, preview, nil, err
 	}
+	with, err := s.Engine.Preview(ctx, filled)
+	if err != nil || !takes(*j.attempt.Head, preview.Changes, with.Changes) {
+		return filled, with, nil, err
+	}
 	j.log.sayf("%s is made anew, with what the snapshot %s holds", j.in.Node, snapshot.Address)
-	preview, err = s.Engine.Preview(ctx, filled)
-	return filled, preview, snapshot, err
+	return filled, with, snapshot, nil
 }
 
 // takenFrom is the snapshot that a step which goes back takes from: in the rollback
 // of a deployment that failed the one that this deployment took, in a deployment
 // to an earlier release the one that its plan names; nil where there is none.
-func (s *Steps) takenFrom(ctx context.Context, j *job) (*orchestrator.Snapshot, error) {
+func (s *Steps) takenFrom(ctx context.Context, j *job, changes []orchestrator.Change) (*orchestrator.Snapshot, error) {
 	head, way := j.attempt.Head, j.attempt.Run.Compensation
 	switch {
 	case j.in.Action == orchestrator.StepRestore && way != nil && way.Snapshot != "":
@@ -51,17 +57,54 @@ func (s *Steps) takenFrom(ctx context.Context, j *job) (*orchestrator.Snapshot, 
 		}
 		return nil, &inputError{fmt.Errorf("its snapshot %s is gone", way.Snapshot)}
 	case j.in.Action == orchestrator.StepApply && j.deployment.Kind == orchestrator.KindRollback && head != nil:
-		return s.saved(ctx, *head, j.node)
+		if stays, err := s.stays(ctx, j, changes); err != nil || stays {
+			return nil, err
+		}
+		return s.saved(ctx, *head, j.node, j.in.Deployment)
 	default:
 		return nil, nil //nolint:nilnil // it does not go back
 	}
 }
 
+// stays says that a step of a deployment to an earlier release replaces a node
+// that is as that release has it already, such as for another node's output. What
+// older snapshots hold is then not what it goes back to. An attempt that follows on
+// one goes the way that was begun.
+func (s *Steps) stays(ctx context.Context, j *job, changes []orchestrator.Change) (bool, error) {
+	run := j.attempt.Run
+	begun := run.Compensation != nil
+	if begun && run.Refilled || !begun && !replacesWhole(*j.attempt.Head, changes) {
+		return false, nil
+	}
+	return s.describedIn(ctx, run.BeforeRef, j.node)
+}
+
+// replacesWhole says that changes replace a resource of a node that no step has
+// left half-way.
+func replacesWhole(head orchestrator.NodeHead, changes []orchestrator.Change) bool {
+	return head.InputsRef != "" && head.Intended == "" && !head.Removing && orchestrator.CountChanges(changes).Replace > 0
+}
+
+// describedIn says that a graph has a node with the same description.
+func (s *Steps) describedIn(ctx context.Context, graph string, node composer.Node) (bool, error) {
+	if graph == "" {
+		return false, nil
+	}
+	there, err := s.node(ctx, graph, node.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && there.DescribedLike(node), err
+}
+
 // saved finds the newest snapshot that was taken of a node while it was as it is
-// described; nil where there is none.
-func (s *Steps) saved(ctx context.Context, head orchestrator.NodeHead, node composer.Node) (*orchestrator.Snapshot, error) {
+// described; nil where there is none. One that the deployment itself took is its
+// own way back.
+func (s *Steps) saved(
+	ctx context.Context, head orchestrator.NodeHead, node composer.Node, deployment string,
+) (*orchestrator.Snapshot, error) {
 	for _, snapshot := range slices.Backward(head.Snapshots) {
-		if !snapshot.Usable() {
+		if !snapshot.Usable() || snapshot.Deployment == deployment {
 			continue
 		}
 		then, err := s.node(ctx, snapshot.GraphDigest, node.ID)
@@ -127,7 +170,7 @@ func (s *Steps) goesBack(
 	if err != nil {
 		return engine.Preview{}, err
 	}
-	snapshot, err := s.saved(ctx, head, node)
+	snapshot, err := s.wouldTake(ctx, head, node, preview.Changes)
 	if err != nil {
 		return engine.Preview{}, err
 	}
@@ -135,14 +178,37 @@ func (s *Steps) goesBack(
 		np.Empty = node.RollbackClass == catalog.SnapshotFirst && emptied(head, preview.Changes)
 		return preview, nil
 	}
-	np.Restore = &orchestrator.Restoration{
-		Snapshot: snapshot.Address, Deployment: snapshot.Deployment, Release: snapshot.Release, Time: snapshot.Time,
-	}
 	filled, err := s.fill(ctx, req, head, *snapshot, hidden)
 	if err != nil {
 		return engine.Preview{}, err
 	}
-	return s.previewOf(ctx, filled, head)
+	with, err := s.previewOf(ctx, filled, head)
+	if err != nil || !takes(head, preview.Changes, with.Changes) {
+		return with, err
+	}
+	np.Restore = &orchestrator.Restoration{
+		Snapshot: snapshot.Address, Deployment: snapshot.Deployment, Release: snapshot.Release, Time: snapshot.Time,
+	}
+	return with, nil
+}
+
+// wouldTake is takenFrom of a step that has not begun.
+func (s *Steps) wouldTake(
+	ctx context.Context, head orchestrator.NodeHead, node composer.Node, changes []orchestrator.Change,
+) (*orchestrator.Snapshot, error) {
+	if replacesWhole(head, changes) {
+		if stays, err := s.describedIn(ctx, head.GraphDigest, node); err != nil || stays {
+			return nil, err
+		}
+	}
+	return s.saved(ctx, head, node, "")
+}
+
+// takes says that a node made anew takes what a snapshot holds: it holds nothing
+// of its own any more, or the preview that was made with the snapshot differs from
+// the one without. Neither is so where only something beside it is made.
+func takes(head orchestrator.NodeHead, without, with []orchestrator.Change) bool {
+	return emptied(head, without) || !reflect.DeepEqual(without, with)
 }
 
 // emptied says that after the changes a node holds nothing of what it held: they

@@ -18,16 +18,12 @@ import (
 	"github.com/HatiCode/nestor/orchestrator/registry"
 )
 
-// snapshotAddress of what is saved of a node for its nth deployment. No node's
-// address ends like that: a node's id has one dot.
-func snapshotAddress(node string, n int64) string { return fmt.Sprintf("%s.snapshot-%d", node, n) }
-
 // saveFirst takes the snapshot that a node of that class gets before it is
 // changed, or finds the one that an earlier attempt has taken. It is nil where
 // there is nothing to save, or nothing that could be taken back.
 func (s *Steps) saveFirst(ctx context.Context, j *job, changes []orchestrator.Change) (*orchestrator.Snapshot, error) {
 	head, run := j.attempt.Head, j.attempt.Run
-	if j.node.RollbackClass != catalog.SnapshotFirst || !j.canGoBack() || !loses(changes) ||
+	if j.node.RollbackClass != catalog.SnapshotFirst || !j.saves() || !loses(changes) ||
 		head == nil || head.InputsRef == "" || run.BeforeRef == "" {
 		return nil, nil //nolint:nilnil // there is nothing to save
 	}
@@ -47,6 +43,9 @@ func (s *Steps) saveFirst(ctx context.Context, j *job, changes []orchestrator.Ch
 		// The change has begun without one: what is there now is no more what was.
 		return nil, nil //nolint:nilnil // too late
 	case !known:
+		if err := s.makeRoom(ctx, j); err != nil {
+			return nil, unsaved(err)
+		}
 		if snapshot, err = s.beginSnapshot(ctx, j, before); err != nil {
 			return nil, err
 		}
@@ -60,6 +59,13 @@ func (s *Steps) saveFirst(ctx context.Context, j *job, changes []orchestrator.Ch
 // canGoBack says that a change by this step may be followed by a rollback.
 func (j *job) canGoBack() bool {
 	return j.in.Action == orchestrator.StepApply && j.deployment.OnFailure == orchestrator.OnFailureRollback
+}
+
+// saves says that what a node holds is saved before this step changes it: where a
+// rollback may follow, and always in a deployment to an earlier release, whose
+// own way back that is.
+func (j *job) saves() bool {
+	return j.canGoBack() || j.in.Action == orchestrator.StepApply && j.deployment.Kind == orchestrator.KindRollback
 }
 
 // loses says that changes touch what is there already.
@@ -85,7 +91,7 @@ func snapshotOf(all []orchestrator.Snapshot, deployment string) (orchestrator.Sn
 // beginSnapshot records what the engine is about to be asked for.
 func (s *Steps) beginSnapshot(ctx context.Context, j *job, before composer.Node) (orchestrator.Snapshot, error) {
 	snapshot := orchestrator.Snapshot{
-		Deployment: j.in.Deployment, Address: snapshotAddress(j.attempt.Head.Address, j.deployment.N),
+		Deployment: j.in.Deployment, Address: orchestrator.SnapshotName(j.attempt.Head.Address, j.deployment.N),
 		Backend: j.environment.Spec.StateOf(before.Engine), GraphDigest: j.attempt.Run.BeforeRef, Time: time.Now().UTC(),
 	}
 	graph, err := s.Graphs.Get(ctx, snapshot.GraphDigest)
@@ -203,11 +209,13 @@ func (s *Steps) snapshotRequest(
 	if err != nil {
 		return req, err
 	}
-	req.Address, req.Node, req.StateRef = snapshot.Address, snapshotAddress(j.in.Node, number(snapshot.Deployment)), ""
+	req.Address, req.Node, req.StateRef = snapshot.Address, orchestrator.SnapshotName(j.in.Node, number(snapshot.Deployment)), ""
 	req.Backend, req.Implementation = s.backend(snapshot.Backend), step.Implementation()
 	req.Workspace = s.workspace(j.deployment.Scope, req.Node, "snapshots")
 	j.known(&req)
-	req.CutOff = 0 // that is the node's
+	// What a person has stated of the node, and what of it was cut off, says nothing of
+	// its snapshots.
+	req.Settled, req.CutOff = false, 0
 	for _, in := range inputs {
 		give(&req, in)
 	}
