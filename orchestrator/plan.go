@@ -59,8 +59,8 @@ type NodePlan struct {
 	// there: what a failure, or a later rollback, does not simply take back.
 	Rollback string `json:"rollback,omitempty"`
 	// Restore is where a rollback to an earlier release takes from what a resource
-	// held that it makes anew. Empty says that there is no such snapshot of a node
-	// which is snapshot-first, so that it comes back empty.
+	// held that it makes anew. Empty says that nothing from a snapshot is given to a
+	// node which is snapshot-first, so that it comes back empty.
 	Restore *Restoration `json:"restore,omitempty"`
 	Empty   bool         `json:"empty,omitempty"`
 	Changes []Change     `json:"changes,omitempty"`

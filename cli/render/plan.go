@@ -32,7 +32,7 @@ func removals(p orchestrator.Plan) []orchestrator.NodePlan {
 // Plan writes a finished plan as one diff over the whole graph, node by node,
 // and a summary.
 func (c Canvas) Plan(w io.Writer, p orchestrator.Plan) error {
-	d := &differ{canvas: c}
+	d := &differ{canvas: c, kind: p.Kind}
 	d.title(p)
 	unchanged := 0
 	for _, n := range p.Nodes {
@@ -52,7 +52,8 @@ func (c Canvas) Plan(w io.Writer, p orchestrator.Plan) error {
 
 type differ struct {
 	canvas Canvas
-	drift  bool // changes are told from what is there, not from what will be
+	kind   orchestrator.Kind // of the plan
+	drift  bool              // changes are told from what is there, not from what will be
 	text   []byte
 }
 
@@ -80,7 +81,7 @@ func (d *differ) node(n orchestrator.NodePlan) {
 	case n.Remove && len(n.Changes) == 0 && n.Error == "":
 		d.line("  leaves the graph; nothing of it is left to delete")
 	}
-	for _, note := range notes(n) {
+	for _, note := range notes(d.kind, n) {
 		for _, l := range d.wrap(note, 2) {
 			d.line("  " + style.Yellow(l))
 		}
@@ -98,7 +99,7 @@ func (d *differ) node(n orchestrator.NodePlan) {
 
 // notes say what cannot be seen in a node's changes: what of them is taken back
 // when something fails, and what a resource holds that a rollback makes anew.
-func notes(n orchestrator.NodePlan) []string {
+func notes(kind orchestrator.Kind, n orchestrator.NodePlan) []string {
 	if n.Remove || len(n.Changes) == 0 {
 		return nil
 	}
@@ -107,7 +108,11 @@ func notes(n orchestrator.NodePlan) []string {
 	case class == catalog.ForwardOnly:
 		said = append(said, "forward-only: this change is not taken back when something fails")
 	case class == catalog.SnapshotFirst && touches(n.Changes):
-		said = append(said, "snapshot-first: what it holds is saved before this change")
+		note := "snapshot-first: what it holds is saved before this change"
+		if kind != orchestrator.KindRollback {
+			note += ", unless --on-failure says stop or continue"
+		}
+		said = append(said, note)
 	case class != catalog.SnapshotFirst && n.Replaces():
 		said = append(said, "replaced: what it holds goes with it, and cannot be taken back if the deployment fails")
 	}
@@ -119,7 +124,7 @@ func notes(n orchestrator.NodePlan) []string {
 		}
 		said = append(said, fmt.Sprintf("restored from snapshot %s, taken%s at %s", text.CleanLine(r.Snapshot), of, r.Time.UTC().Format(time.RFC3339)))
 	case n.Empty:
-		said = append(said, "comes back empty: no snapshot of that release is left")
+		said = append(said, "comes back empty: no snapshot is restored to it")
 	}
 	return said
 }

@@ -96,6 +96,23 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestPlanSaysWhenNothingIsSaved: whoever applies it with --on-failure knows.
+func TestPlanSaysWhenNothingIsSaved(t *testing.T) {
+	t.Parallel()
+	const unless = ", unless --on-failure says stop or continue"
+	for kind, want := range map[orchestrator.Kind]bool{orchestrator.KindApply: true, orchestrator.KindRollback: false} {
+		p := goingBack()
+		p.Kind = kind
+		var b strings.Builder
+		if err := (render.Canvas{}).Plan(&b, p); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), "is saved before this change") || strings.Contains(b.String(), unless) != want {
+			t.Errorf("%s:\n%s", kind, b.String())
+		}
+	}
+}
+
 func TestPlanOfRemovals(t *testing.T) {
 	t.Parallel()
 	const gone = "nothing of it is left to delete"
