@@ -59,14 +59,16 @@ func TestADestructionIsRecordedBeforeItBegins(t *testing.T) {
 	f.replaced("small", "large", "huge", "vast")
 	last := f.head(database).LastDeployment
 	asked := false
-	f.engine.during = func(_ context.Context, verb string) error {
-		if verb == "destroy" && !asked {
-			asked = true
-			if s := f.head(database).Snapshots[0]; s.Usable() || s.Error == "" {
-				t.Errorf("while it is destroyed: %+v", s)
-			}
+	f.engine.during = func(ctx context.Context, verb string) error {
+		if verb != "destroy" || asked {
+			return nil
 		}
-		return nil
+		asked = true
+		head, err := f.Registry.Head(ctx, scope(), database)
+		if err == nil && (head.Snapshots[0].Usable() || head.Snapshots[0].Error == "") {
+			t.Errorf("while it is destroyed: %+v", head.Snapshots[0])
+		}
+		return err
 	}
 	f.done(last, f.graph(saved("vast")), database, orchestrator.StepPrune)
 	if !asked || len(f.head(database).Snapshots) != 2 {
