@@ -37,14 +37,26 @@ func Register(w worker.WorkflowRegistry) {
 // store, it does not fail for it.
 func withRecords(ctx workflow.Context) workflow.Context {
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
-		StartToCloseTimeout: 30 * time.Second,
+		// One try's. Where nothing is said about all of them, the SDK takes it for
+		// their limit as well.
+		StartToCloseTimeout:    30 * time.Second,
+		ScheduleToCloseTimeout: outage,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    100 * time.Millisecond,
 			BackoffCoefficient: 2,
-			MaximumInterval:    10 * time.Second,
+			MaximumInterval:    recordRetry,
 		},
 	})
 }
+
+const (
+	// outage is how long a store may be away: no limit anybody meets.
+	outage = 10 * 365 * 24 * time.Hour
+	// recordRetry is the pause between two tries that a long outage comes to. It is
+	// longer than a workflow task, so that a timer waits it out: some events a
+	// minute, where a task that is kept open would write a multiple of that.
+	recordRetry = time.Minute
+)
 
 // record runs a local activity on the store and waits for it.
 func record(ctx workflow.Context, activity string, in, result any) error {
