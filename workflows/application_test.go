@@ -141,6 +141,9 @@ func TestApplicationIsNotCanceled(t *testing.T) {
 	w.RegisterDelayedCallback(w.CancelWorkflow, time.Minute)
 	later := w.update(2*time.Minute, contract.DeployRequest{RequestID: third, Scope: staging()})
 	w.RegisterDelayedCallback(func() { w.cancel(second) }, 3*time.Minute)
+	w.RegisterDelayedCallback(func() { // of a rollback, which it has none of
+		w.SignalWorkflow(contract.SignalCancel, contract.CancelSignal{Deployment: third, Phase: orchestrator.PhaseRollback})
+	}, 4*time.Minute)
 	w.renew(10 * time.Minute)
 	w.ExecuteWorkflow(contract.WorkflowApplication, shop(map[string]*contract.Lane{
 		"staging": {Current: first, Started: true, Queue: []string{second}},

@@ -28,16 +28,16 @@ func (d *deployment) receiveCancels(ctx workflow.Context) {
 }
 
 // cancel stops what runs forward; once the rollback runs, only a cancel that
-// names it stops that.
+// names it stops that. One of the other phase does nothing.
 func (d *deployment) cancel(c orchestrator.Cancellation) {
-	if d.walk.Phase().Compensating() {
-		if c.Phase == orchestrator.PhaseRollback {
-			d.canceled, d.in.Canceled = true, c.String()
-			d.cancelCompensation()
-		}
-		return
-	}
-	if d.forward.Err() == nil {
+	rollback := d.walk.Phase().Compensating()
+	switch {
+	case c.OfRollback() != rollback:
+		workflow.GetLogger(d.root).Info("a cancel of another phase", "phase", c.Phase, "principal", c.Principal)
+	case rollback:
+		d.canceled, d.in.Canceled = true, c.String()
+		d.cancelCompensation()
+	case d.forward.Err() == nil:
 		d.canceled, d.in.Canceled = true, c.String()
 		d.cancelForward()
 	}

@@ -108,6 +108,8 @@ func (a *application) cancel(ctx workflow.Context, s contract.CancelSignal) {
 	switch {
 	case !known:
 		workflow.GetLogger(ctx).Warn("a cancel of a deployment that is not under way", "deployment", s.Deployment)
+	case s.Phase == orchestrator.PhaseRollback && (l.state.Current != s.Deployment || !l.state.Started):
+		workflow.GetLogger(ctx).Info("a cancel of a rollback that has not begun", "deployment", s.Deployment)
 	case l.state.Current != s.Deployment:
 		at := slices.Index(l.state.Queue, s.Deployment)
 		l.state.Queue = slices.Delete(l.state.Queue, at, at+1)
