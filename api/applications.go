@@ -84,13 +84,21 @@ func (s *Server) GetApplicationStatus(ctx context.Context, r gen.GetApplicationS
 		Release:     release,
 		Deployment:  deployment.ID,
 		WorkflowID:  deployment.WorkflowID,
-		Reason:      deployment.Reason,
+		Reason:      joined(deployment.Stopping(), deployment.Reason),
 		Error:       deployment.Error,
 		Residue:     residue,
 		Queued:      queued,
 		Drift:       drift,
 		Resources:   resources,
 	}, nil
+}
+
+// joined says two things, as far as there are any and they are not one.
+func joined(first, second string) string {
+	if first == "" || second == "" {
+		return first + second
+	}
+	return first + "; " + second
 }
 
 // left is what is left behind in a deployment's scope, now that it is over: what

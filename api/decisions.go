@@ -5,8 +5,10 @@ package api
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/HatiCode/nestor/api/auth"
 	"github.com/HatiCode/nestor/api/gen"
@@ -59,12 +61,7 @@ func (s *Server) CancelDeployment(ctx context.Context, r gen.CancelDeploymentReq
 	asked := orchestrator.Cancellation{
 		Phase: r.Body.Phase, Principal: string(auth.From(ctx).Name), Reason: cmp.Or(r.Body.Reason, r.Body.Comment),
 	}
-	if err := s.d.Records.Cancel(ctx, deployment.ID, asked); err != nil {
-		return nil, err
-	}
-	if err := s.d.Temporal.Cancel(ctx, deployment.Team, deployment.Application, contract.CancelSignal{
-		Deployment: deployment.ID, Phase: asked.Phase, Principal: asked.Principal, Reason: asked.Reason,
-	}); err != nil {
+	if err := s.cancel(ctx, deployment, asked); err != nil {
 		return nil, err
 	}
 	if deployment, err = s.d.Records.GetDeployment(ctx, deployment.ID); err != nil {
@@ -72,6 +69,29 @@ func (s *Server) CancelDeployment(ctx context.Context, r gen.CancelDeploymentReq
 	}
 	return gen.CancelDeployment202JSONResponse(deployment), nil
 }
+
+// cancel records a cancellation, so that what the workflow does about it can be
+// explained, and tells the workflow. Whoever reads the events hears of it once that
+// was done. One of another phase does nothing.
+func (s *Server) cancel(ctx context.Context, d orchestrator.Deployment, c orchestrator.Cancellation) error {
+	known, err := s.d.Records.Cancel(ctx, d.ID, c)
+	if err != nil || !known {
+		return err
+	}
+	err = s.d.Temporal.Cancel(ctx, d.Team, d.Application, contract.CancelSignal{
+		Deployment: d.ID, Phase: c.Phase, Principal: c.Principal, Reason: c.Reason,
+	})
+	// Whoever asked may have gone meanwhile; the record has to be true nevertheless.
+	settle, stop := context.WithTimeout(context.WithoutCancel(ctx), cancelRecord)
+	defer stop()
+	if err != nil {
+		return errors.Join(err, s.d.Records.CancelLost(settle, d.ID, c))
+	}
+	return s.d.Records.CancelSent(settle, d.ID, c)
+}
+
+// cancelRecord bounds how long it takes to record what became of a cancellation.
+const cancelRecord = 5 * time.Second
 
 // decision is about the change sets that the body names, which must be what the
 // deployment waits with; or about all of these.

@@ -31,7 +31,9 @@ type Records interface {
 	LatestDeployment(ctx context.Context, s orchestrator.Scope) (orchestrator.Deployment, error)
 	LastActed(ctx context.Context, s orchestrator.Scope, n int64) (d orchestrator.Deployment, found bool, err error)
 	OpenDeployments(ctx context.Context, team, application, environment string) ([]orchestrator.Deployment, error)
-	Cancel(ctx context.Context, id string, c orchestrator.Cancellation) error
+	Cancel(ctx context.Context, id string, c orchestrator.Cancellation) (known bool, err error)
+	CancelSent(ctx context.Context, id string, c orchestrator.Cancellation) error
+	CancelLost(ctx context.Context, id string, c orchestrator.Cancellation) error
 	NodeStates(ctx context.Context, deployment string) ([]orchestrator.NodeRun, error)
 	Heads(ctx context.Context, s orchestrator.Scope) ([]orchestrator.NodeHead, error)
 	Tenures(ctx context.Context, s orchestrator.Scope) ([]orchestrator.Tenure, error)

@@ -101,8 +101,8 @@ type Deployment struct {
 	// Paused lists nodes that wait for a decision, by node, while the status is
 	// paused. What does not fit comes up when these are decided.
 	Paused []PausedNode `json:"paused,omitempty"`
-	// Cancellations that were asked for, oldest first: the last word of each
-	// phase.
+	// Cancellations that were asked for, oldest first. The last word of each phase
+	// counts; the events hold them all.
 	Cancellations []Cancellation `json:"cancellations,omitempty"`
 	OnFailure     OnFailure      `json:"onFailure"`
 	Status        Status         `json:"status"`

@@ -17,6 +17,8 @@ const (
 	maxSkipped = 64 << 10
 	// maxDecisions is of the decisions on nodes.
 	maxDecisions = 32 << 10
+	// maxCancellations is of the words that asked a deployment to stop.
+	maxCancellations = 32 << 10
 )
 
 // MoreNodes stands for the node in the entry of a deployment's residue that counts
@@ -43,6 +45,28 @@ func boundedApprovals(all []orchestrator.Approval) []orchestrator.Approval {
 		}
 		return drop
 	})
+}
+
+// boundedCancellations drops the oldest that a later one of their phase has
+// overtaken; the events hold them all.
+func boundedCancellations(all []orchestrator.Cancellation) []orchestrator.Cancellation {
+	size := func(c orchestrator.Cancellation) int {
+		const rest = 256 // names, times
+		return len(c.Reason) + rest
+	}
+	total := 0
+	for _, c := range all {
+		total += size(c)
+	}
+	for at := 0; total > maxCancellations && at < len(all); {
+		if lastOf(all, all[at]) == at {
+			at++
+			continue
+		}
+		total -= size(all[at])
+		all = slices.Delete(all, at, at+1)
+	}
+	return all
 }
 
 // boundedResidue keeps what fits and ends with an entry that counts the rest,

@@ -3,7 +3,9 @@
 package registry_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,41 +14,132 @@ import (
 	"github.com/HatiCode/nestor/orchestrator/contract"
 )
 
-// TestCancellation: who canceled a deployment, and why, is what people read of
-// its rollback and of its end, whatever that came to in the nodes.
+// status moves a deployment on, as its workflow does.
+func (f *fixture) status(id string, s orchestrator.Status, reason string) orchestrator.Deployment {
+	f.tb.Helper()
+	f.must(f.SetStatus(f.tb.Context(), contract.StatusInput{Deployment: id, Status: s, Reason: reason, Principal: "w"}))
+	d, err := f.GetDeployment(f.tb.Context(), id)
+	f.must(err)
+	return d
+}
+
+// cancel asks a deployment to stop, as the API does, and says whether it meant
+// anything.
+func (f *fixture) cancel(id, principal, phase, reason string) bool {
+	f.tb.Helper()
+	c := orchestrator.Cancellation{Principal: principal, Phase: phase, Reason: reason}
+	known, err := f.Cancel(f.tb.Context(), id, c)
+	f.must(err)
+	if known {
+		f.must(f.CancelSent(f.tb.Context(), id, c))
+	}
+	return known
+}
+
+// TestCancellation: who canceled a deployment, and why, is what people read first
+// of its rollback and of its end, and no other reason is lost by that.
 func TestCancellation(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	id := f.accept("one").ID
-	status := func(s orchestrator.Status, reason string) orchestrator.Deployment {
-		t.Helper()
-		f.must(f.SetStatus(t.Context(), contract.StatusInput{Deployment: id, Status: s, Reason: reason, Principal: "w"}))
-		d, err := f.GetDeployment(t.Context(), id)
-		f.must(err)
-		return d
+	if d := f.status(id, orchestrator.StatusRunning, ""); d.Stopping() != "" {
+		t.Errorf("nobody has asked it to stop, and it is %q", d.Stopping())
 	}
-	status(orchestrator.StatusRunning, "")
-	asked := orchestrator.Cancellation{Principal: "user:ada", Phase: "apply", Reason: "wrong size"}
-	for range 2 { // saying it again is no second event
-		f.must(f.Cancel(t.Context(), id, asked))
+	for _, reason := range []string{"one", "wrong size", "wrong size"} { // saying it again is no third event
+		f.cancel(id, "user:ada", "apply", reason)
 	}
 	const why = "canceled by user:ada: wrong size"
-	if d := status(orchestrator.StatusRollingBack, "apply of web.store failed"); d.Reason != why {
-		t.Errorf("the rollback is explained by %q", d.Reason)
+	if d := f.status(id, orchestrator.StatusPaused, "web.store waits"); d.Stopping() != "stopping: "+why || d.Reason != "web.store waits" {
+		t.Errorf("it is %q, because %q", d.Stopping(), d.Reason)
 	}
-	stop := orchestrator.Cancellation{Principal: "user:bob", Phase: orchestrator.PhaseRollback}
-	f.must(f.Cancel(t.Context(), id, stop))
+	d := f.status(id, orchestrator.StatusRollingBack, "apply of web.store failed; no worker serves tiny")
+	if want := why + "; apply of web.store failed; no worker serves tiny"; d.Reason != want || d.Stopping() != "" {
+		t.Errorf("the rollback is explained by %q and is %q", d.Reason, d.Stopping())
+	}
+	f.cancel(id, "user:bob", orchestrator.PhaseRollback, "")
+	d = f.status(id, orchestrator.StatusRollingBack, "")
+	if d.Stopping() != "stopping: canceled by user:bob" || d.Reason != why {
+		t.Errorf("the canceled rollback is %q, because %q", d.Stopping(), d.Reason)
+	}
 	f.must(f.Finish(t.Context(), contract.FinishInput{
 		Deployment: id, Status: orchestrator.StatusCanceled, Principal: "w", Error: "apply of web.store: stopped as asked",
 	}))
-	f.must(f.Cancel(t.Context(), id, orchestrator.Cancellation{Principal: "user:eve", Reason: "late"}))
+	if f.cancel(id, "user:eve", "", "late") {
+		t.Error("what is over can be canceled")
+	}
 	d, err := f.GetDeployment(t.Context(), id)
 	f.must(err)
-	if d.Reason != why || d.Canceled(true) != "canceled by user:bob" || len(d.Cancellations) != 2 {
+	if d.Reason != why || d.Canceled(true) != "canceled by user:bob" || d.Stopping() != "" {
 		t.Errorf("ended with the reason %q and %+v", d.Reason, d.Cancellations)
 	}
+	var words []string
+	for _, c := range d.Cancellations {
+		words = append(words, c.String())
+	}
+	want := []string{"canceled by user:ada: one", why, "canceled by user:bob"}
+	if diff := cmp.Diff(want, words); diff != "" {
+		t.Errorf("what was said (-want +got):\n%s", diff)
+	}
 	told := slices.DeleteFunc(f.events(id), func(e string) bool { return e != "deployment.cancel" })
-	if diff := cmp.Diff([]string{"deployment.cancel", "deployment.cancel"}, told); diff != "" {
-		t.Errorf("events (-want +got):\n%s", diff)
+	if len(told) != len(want) {
+		t.Errorf("%d events of %d words", len(told), len(want))
+	}
+}
+
+// TestCancelOfAnotherPhase: a word that changes nothing explains nothing.
+func TestCancelOfAnotherPhase(t *testing.T) {
+	t.Parallel()
+	for status, phase := range map[orchestrator.Status]string{
+		orchestrator.StatusQueued:      orchestrator.PhaseRollback,
+		orchestrator.StatusRunning:     orchestrator.PhaseRollback,
+		orchestrator.StatusRollingBack: "apply",
+	} {
+		f := open(t)
+		id := f.accept("one").ID
+		f.status(id, status, "")
+		if f.cancel(id, "user:ada", phase, "late") {
+			t.Errorf("a cancel of %q does something while it is %s", phase, status)
+		}
+		d := f.status(id, orchestrator.StatusRollingBack, "apply of web.store failed")
+		if len(d.Cancellations) > 0 || d.Reason != "apply of web.store failed" || slices.Contains(f.events(id), "deployment.cancel") {
+			t.Errorf("%s: recorded is %+v, the reason is %q", status, d.Cancellations, d.Reason)
+		}
+	}
+}
+
+// TestCancelThatDidNotGetThere leaves no trace, and none that was sent is lost.
+func TestCancelThatDidNotGetThere(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	id := f.accept("one").ID
+	f.status(id, orchestrator.StatusRunning, "")
+	f.cancel(id, "user:ada", "apply", "sent")
+	lost := orchestrator.Cancellation{Principal: "user:ada", Phase: "apply", Reason: "lost"}
+	_, err := f.Cancel(t.Context(), id, lost)
+	f.must(err)
+	if d := f.status(id, orchestrator.StatusRunning, ""); d.Stopping() != "" {
+		t.Errorf("it is %q before anybody knows that it was told", d.Stopping())
+	}
+	f.must(f.CancelLost(t.Context(), id, lost))
+	if d := f.status(id, orchestrator.StatusRunning, ""); len(d.Cancellations) != 1 || d.Canceled(false) != "canceled by user:ada: sent" {
+		t.Errorf("recorded is %+v", d.Cancellations)
+	}
+}
+
+// TestCancellationsAreBounded: the latest words of both phases stay.
+func TestCancellationsAreBounded(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	id := f.accept("one").ID
+	f.status(id, orchestrator.StatusRunning, "")
+	f.cancel(id, "user:ada", "apply", "forward")
+	f.status(id, orchestrator.StatusRollingBack, "")
+	for n := range 20 {
+		f.cancel(id, "user:bob", orchestrator.PhaseRollback, fmt.Sprint(n)+strings.Repeat("x", 4000))
+	}
+	d, err := f.GetDeployment(t.Context(), id)
+	f.must(err)
+	if len(d.Cancellations) > 8 || d.Canceled(false) != "canceled by user:ada: forward" || !strings.HasPrefix(d.Canceled(true), "canceled by user:bob: 19") {
+		t.Errorf("%d are kept; the last words are %.60q and %.60q", len(d.Cancellations), d.Canceled(false), d.Canceled(true))
 	}
 }
