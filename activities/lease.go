@@ -84,10 +84,14 @@ func (s *Steps) waitForProof(ctx context.Context, in contract.StepInput, held *h
 		return toTemporal(err)
 	}
 	held.scope = d.Scope
-	if s.blocked.first(in.Deployment, held.tenure) {
+	if !s.blocked.knows(in.Deployment, held.tenure) {
 		activity.GetLogger(ctx).Warn(held.Error(), "deployment", in.Deployment)
-		if err := s.Registry.Blocked(ctx, principal(s.Engine), d.Scope, in.Deployment, held.tenure, held.Error()); err != nil {
+		told, err := s.Registry.Blocked(ctx, principal(s.Engine), d.Scope, in.Deployment, held.tenure, held.Error())
+		if err != nil {
 			return toTemporal(err)
+		}
+		if told {
+			s.blocked.tell(in.Deployment, held.tenure)
 		}
 	}
 	return temporal.NewApplicationErrorWithOptions(held.Error(), string(engine.Locked), temporal.ApplicationErrorOptions{
@@ -102,19 +106,22 @@ type blockedOnce struct {
 	told map[string]int64 // fence by deployment and node
 }
 
-func (b *blockedOnce) first(deployment string, t orchestrator.Tenure) bool {
+// knows says whether that was told of an attempt.
+func (b *blockedOnce) knows(deployment string, t orchestrator.Tenure) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return t.Fence > 0 && b.told[deployment+"#"+t.Node] == t.Fence
+}
+
+// tell notes that it was.
+func (b *blockedOnce) tell(deployment string, t orchestrator.Tenure) {
 	const most = 10_000
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	key := deployment + "#" + t.Node
-	if b.told[key] == t.Fence && t.Fence > 0 {
-		return false
-	}
 	if b.told == nil || len(b.told) > most {
 		b.told = map[string]int64{}
 	}
-	b.told[key] = t.Fence
-	return true
+	b.told[deployment+"#"+t.Node] = t.Fence
 }
 
 // lostError is the cause of a step's end that may not go on: somebody else has

@@ -63,8 +63,7 @@ func (r *Registry) tenure(ctx context.Context, head orchestrator.NodeHead) (*orc
 	if err != nil || revision == 0 || run.Lease == nil || run.Status != orchestrator.NodeRunning {
 		return nil, err
 	}
-	var known orchestrator.Tenure
-	recorded, err := r.readOrZero(ctx, leaseKey(head.Scope, head.Node), "lease of "+head.Node, &known)
+	known, recorded, err := r.lease(ctx, head.Scope, head.Node)
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +76,7 @@ func (r *Registry) tenure(ctx context.Context, head orchestrator.NodeHead) (*orc
 
 // leased says that a node has a lease, whoever wrote it.
 func (r *Registry) leased(ctx context.Context, s orchestrator.Scope, node string) (bool, error) {
-	var known orchestrator.Tenure
-	revision, err := r.readOrZero(ctx, leaseKey(s, node), "lease of "+node, &known)
+	_, revision, err := r.lease(ctx, s, node)
 	return revision > 0, err
 }
 
@@ -95,11 +93,48 @@ func tenureOf(run orchestrator.NodeRun) orchestrator.Tenure {
 }
 
 // Renew says in the store that an attempt is at work still, and for whom it
-// waits. With ErrFenced it has lost the node, and its engine has to stop.
+// waits. That somebody waits for its end stays known. With ErrFenced it has lost
+// the node, and its engine has to stop.
 func (r *Registry) Renew(ctx context.Context, a Attempt) error {
-	t := tenureOf(a.Run)
-	t.RenewedAt, t.WaitsFor = r.now(), a.WaitsFor
-	return r.putTenure(ctx, a, t)
+	err := retry(ctx, func() error {
+		known, revision, err := r.lease(ctx, a.Scope, a.Run.Node)
+		if err != nil {
+			return err
+		}
+		t := tenureOf(a.Run)
+		t.RenewedAt, t.WaitsFor = r.now(), a.WaitsFor
+		t.Awaited = known.Awaited && known.Fence == t.Fence
+		b := r.batch(a.principal)
+		b.check(fenceKey(a.Scope, a.Run.Node), a.Run.Fence)
+		b.replace(leaseKey(a.Scope, a.Run.Node), revision, t)
+		if err = b.commit(ctx); errors.Is(err, store.ErrConflict) {
+			return r.unlessFenced(ctx, a.Scope, a.Run.Node, a.Run.Fence, err)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("renew the lease of %s: %w", a.Run.Node, err)
+	}
+	return nil
+}
+
+// unlessFenced is a conflict, or ErrFenced where its reason is that a later attempt
+// has the node.
+func (r *Registry) unlessFenced(ctx context.Context, s orchestrator.Scope, node string, fence int64, conflict error) error {
+	now, err := r.readOrZero(ctx, fenceKey(s, node), "fence of "+node, &fenceRecord{})
+	switch {
+	case err != nil:
+		return err
+	case now != fence:
+		return fmt.Errorf("%w (fence %d)", ErrFenced, fence)
+	}
+	return conflict
+}
+
+// lease of a node, and its document's revision; 0 where there is none.
+func (r *Registry) lease(ctx context.Context, s orchestrator.Scope, node string) (t orchestrator.Tenure, revision int64, err error) {
+	revision, err = r.readOrZero(ctx, leaseKey(s, node), "lease of "+node, &t)
+	return t, revision, err
 }
 
 // End says that an attempt is over whose result could not be recorded: nobody
@@ -108,15 +143,11 @@ func (r *Registry) End(ctx context.Context, a Attempt, reason string) error {
 	t := tenureOf(a.Run)
 	t.RenewedAt = r.now()
 	t.EndedAt, t.EndedBy, t.Reason = t.RenewedAt, a.principal, reason
-	return r.putTenure(ctx, a, t)
-}
-
-func (r *Registry) putTenure(ctx context.Context, a Attempt, t orchestrator.Tenure) error {
 	b := r.batch(a.principal)
 	b.check(fenceKey(a.Scope, a.Run.Node), a.Run.Fence)
 	b.put(leaseKey(a.Scope, a.Run.Node), t)
 	if err := b.fenced(ctx, a.Run); err != nil {
-		return fmt.Errorf("renew the lease of %s: %w", a.Run.Node, err)
+		return fmt.Errorf("record the end of an attempt on %s: %w", a.Run.Node, err)
 	}
 	return nil
 }
@@ -131,29 +162,39 @@ func (r *Registry) Tenures(ctx context.Context, s orchestrator.Scope) ([]orchest
 }
 
 // Blocked tells in a deployment's stream that one of its steps waits for proof
-// that the attempt before is over, and shows who holds the node even if that
-// attempt was too short to say so itself.
+// that the attempt t is over, and shows who holds the node even if that attempt was
+// too short to say so itself. It says whether it has: not where the node is another
+// attempt's by now, of which the next look tells.
 func (r *Registry) Blocked(
 	ctx context.Context, principal string, s orchestrator.Scope, deployment string, t orchestrator.Tenure, message string,
-) error {
-	b := r.batch(principal)
-	var known orchestrator.Tenure
-	recorded, err := r.readOrZero(ctx, leaseKey(s, t.Node), "lease of "+t.Node, &known)
-	if err != nil {
-		return err
-	}
-	if known.Fence < t.Fence || known.Fence == t.Fence && !known.Awaited {
-		t.Awaited = true
+) (told bool, err error) {
+	err = retry(ctx, func() error {
+		known, revision, err := r.lease(ctx, s, t.Node)
+		if err != nil {
+			return err
+		}
+		if known.Fence < t.Fence {
+			known = t // it has none of its own
+		}
+		known.Awaited = true
+		b := r.batch(principal)
 		b.check(fenceKey(s, t.Node), t.Fence)
-		b.replace(leaseKey(s, t.Node), recorded, t)
+		b.replace(leaseKey(s, t.Node), revision, known)
+		data := heldBy(known)
+		data["message"] = message
+		b.event(orchestrator.Event{Deployment: deployment, Type: orchestrator.EventNodeLocked, Node: t.Node}, data)
+		if err = b.commit(ctx); errors.Is(err, store.ErrConflict) {
+			return r.unlessFenced(ctx, s, t.Node, t.Fence, err)
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, ErrFenced):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("record that %s is held: %w", t.Node, err)
 	}
-	data := heldBy(t)
-	data["message"] = message
-	b.event(orchestrator.Event{Deployment: deployment, Type: orchestrator.EventNodeLocked, Node: t.Node}, data)
-	if err := b.commit(ctx); err != nil && !errors.Is(err, store.ErrConflict) {
-		return fmt.Errorf("record that %s is held: %w", t.Node, err)
-	}
-	return nil // with a conflict the holder moves, and the next attempt sees how
+	return true, nil
 }
 
 func heldBy(t orchestrator.Tenure) map[string]any {

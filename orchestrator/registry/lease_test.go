@@ -145,11 +145,9 @@ func TestProofOfDeath(t *testing.T) {
 	if diff := cmp.Diff(before, f.all(id)); diff != "" {
 		t.Errorf("without proof something was written (-before +after):\n%s", diff)
 	}
-	f.must(f.Blocked(t.Context(), "worker:tiny", scope(), id, asked, "it is held"))
-	tenures, err := f.Tenures(t.Context(), scope())
-	f.must(err)
-	if len(tenures) != 1 || tenures[0].Lease.Host != "far" || !tenures[0].Awaited {
-		t.Errorf("who holds it cannot be seen: %+v", tenures)
+	f.blocked(id, asked, true)
+	if holder := f.holder(); holder.Lease.Host != "far" || !holder.Awaited {
+		t.Errorf("who holds it cannot be seen: %+v", holder)
 	}
 	f.must(f.Renew(t.Context(), first))
 	_, err = f.Unlock(t.Context(), statement())
@@ -171,12 +169,63 @@ func TestProofOfDeath(t *testing.T) {
 	}
 	second, err := f.beginAs(id, 2, far(), proof)
 	f.must(err)
+	f.blocked(id, asked, false)
 	if !second.Interrupted || second.Before == nil || second.Before.Fence != first.Run.Fence {
 		t.Errorf("the attempt after: %+v", second)
 	}
 	want := []string{"deployment.queued", "node.started " + node, "node.locked " + node, "node.unlocked " + node, "node.started " + node}
 	if diff := cmp.Diff(want, f.events(id)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+// blocked tells that a step waits for an attempt.
+func (f *fixture) blocked(id string, t orchestrator.Tenure, want bool) {
+	f.tb.Helper()
+	told, err := f.Blocked(f.tb.Context(), "worker:tiny", scope(), id, t, "it is held")
+	f.must(err)
+	if told != want {
+		f.tb.Errorf("told: %t, want %t", told, want)
+	}
+}
+
+// holder of the node.
+func (f *fixture) holder() orchestrator.Tenure {
+	f.tb.Helper()
+	tenures, err := f.Tenures(f.tb.Context(), scope())
+	f.must(err)
+	if len(tenures) != 1 {
+		f.tb.Fatalf("%d leases: %+v", len(tenures), tenures)
+	}
+	return tenures[0]
+}
+
+// TestWhoWaitsIsNotForgotten: a holder that lives renews its lease, and is awaited
+// still; and who tells that it is awaited takes nothing back of what it has said
+// since.
+func TestWhoWaitsIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	id := f.accept("one").ID
+	a, err := f.beginAs(id, 1, far(), nil)
+	f.must(err)
+	f.must(f.Renew(t.Context(), a))
+	seen := f.holder() // by the step that waits
+	f.silence()
+	a.WaitsFor = &orchestrator.Occupant{Host: "far", PID: 9}
+	f.must(f.Renew(t.Context(), a))
+	renewed := f.holder()
+	if !renewed.RenewedAt.After(seen.RenewedAt) || renewed.WaitsFor == nil {
+		t.Fatalf("the renewal: %+v", renewed)
+	}
+	f.blocked(id, seen, true)
+	renewed.Awaited = true
+	if diff := cmp.Diff(renewed, f.holder()); diff != "" {
+		t.Errorf("once it is awaited (-want +got):\n%s", diff)
+	}
+	f.must(f.Renew(t.Context(), a))
+	if !f.holder().Awaited {
+		t.Error("its next renewal says that nobody waits for it")
 	}
 }
 
