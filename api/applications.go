@@ -116,15 +116,14 @@ func (s *Server) left(ctx context.Context, d orchestrator.Deployment) ([]orchest
 	if err != nil {
 		return nil, err
 	}
-	mended := map[string]bool{} // by an adoption
-	for _, head := range heads {
-		mended[head.Node] = head.Whole() && head.ActedOnSince(earlier)
+	// Adoptions alone have acted since.
+	before, err := earlier.StillLeft(heads, func(h orchestrator.NodeHead) (bool, error) { return h.Whole(), nil })
+	if err != nil {
+		return nil, err
 	}
 	residue := slices.Clone(d.Residue)
-	for _, left := range earlier.Residue {
-		listed := slices.ContainsFunc(residue, func(r orchestrator.Residue) bool { return r.Node == left.Node })
-		if !listed && !mended[left.Node] {
-			left.Since = cmp.Or(left.Since, earlier.ID)
+	for _, left := range before {
+		if !slices.ContainsFunc(residue, func(r orchestrator.Residue) bool { return r.Node == left.Node }) {
 			residue = append(residue, left)
 		}
 	}

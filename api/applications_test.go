@@ -86,9 +86,13 @@ func TestStatusTellsWhatWasLeftBefore(t *testing.T) {
 	first, second := orchestrator.DeploymentID(shop(), 1), orchestrator.DeploymentID(shop(), 2)
 	check(t, h.records.Freeze(t.Context(), first, "worker:test", registry.Frozen{Graph: h.graph(release).Digest}))
 	check(t, h.records.SetStatus(t.Context(), contract.StatusInput{Deployment: first, Status: orchestrator.StatusRunning, Principal: "worker:test"}))
+	run := orchestrator.NodeRun{Deployment: first, Node: node, Action: orchestrator.StepApply, Attempt: 1}
+	_, err := h.records.Begin(t.Context(), "worker:test", shop(), run, orchestrator.NodeHead{Engine: "fake", Address: "a"})
+	check(t, err)
 	left := orchestrator.Residue{Node: node, Engine: "fake", Address: "a", Reason: "it is stuck", Action: "delete it"}
+	gone := orchestrator.Residue{Node: "web-app.gone", Reason: "it was stuck", Action: "delete it"} // it has no head any more
 	check(t, h.records.Finish(t.Context(), contract.FinishInput{
-		Deployment: first, Status: orchestrator.StatusFailed, Residue: []orchestrator.Residue{left}, Principal: "worker:test",
+		Deployment: first, Status: orchestrator.StatusFailed, Residue: []orchestrator.Residue{left, gone}, Principal: "worker:test",
 	}))
 	check(t, h.records.Finish(t.Context(), contract.FinishInput{Deployment: second, Status: orchestrator.StatusCanceled, Principal: "worker:test"}))
 	left.Since = first

@@ -81,8 +81,7 @@ func previous(ctx context.Context, c *Change, scope orchestrator.Scope) (string,
 }
 
 // lastFailed says that the last deployment which acted has left the environment
-// between two releases: it has not succeeded, and was not rolled back as a whole,
-// or could not mend what one before it had left.
+// between two releases.
 func lastFailed(ctx context.Context, c *Change, scope orchestrator.Scope) (bool, error) {
 	params := client.ListDeploymentsParams{Team: &scope.Team, Application: &scope.Application, Environment: &scope.Environment}
 	for {
@@ -91,13 +90,10 @@ func lastFailed(ctx context.Context, c *Change, scope orchestrator.Scope) (bool,
 			return false, err
 		}
 		for _, d := range list.Items {
-			switch {
-			case d.StartedAt.IsZero() || d.Kind == orchestrator.KindAdopt: // it has changed nothing
-			case d.Status == orchestrator.StatusFailed || d.Status == orchestrator.StatusCanceled:
-				return true, nil
-			default:
-				return d.Status == orchestrator.StatusRolledBack && len(d.Residue) > 0, nil
+			if d.StartedAt.IsZero() || d.Kind == orchestrator.KindAdopt {
+				continue // it has changed nothing
 			}
+			return d.Status.Final() && !d.Settled(), nil
 		}
 		if list.Next == "" {
 			return false, nil

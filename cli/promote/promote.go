@@ -178,11 +178,10 @@ func settled(ctx context.Context, c *change.Change, name target.Name, environmen
 	if !found {
 		return cli.Errorf(first(environment), "%s was never deployed to %s", name.Application, environment)
 	}
-	halfway := latest.Status == orchestrator.StatusCanceled && !latest.StartedAt.IsZero() && latest.OnFailure != orchestrator.OnFailureRollback
 	switch {
 	case !latest.Status.Final():
 		return cli.Errorf("wait for its end", "deployment %s is still %s", latest.ID, latest.Status)
-	case latest.Status == orchestrator.StatusFailed || len(latest.Residue) > 0 || halfway:
+	case !latest.Settled():
 		return cli.Errorf(first(environment), "the last deployment to %s, %s, ended %s", environment, latest.ID, latest.Status)
 	default:
 		return nil

@@ -86,7 +86,7 @@ func (c *Compiler) standing(ctx context.Context, report *orchestrator.Drift, sta
 	if err != nil {
 		return err
 	}
-	if unsettled(last) && last.Status != orchestrator.StatusSucceeded {
+	if last.Status.Final() && !last.Settled() {
 		report.Unsettled, report.UnsettledStatus = last.ID, last.Status
 	}
 	if report.GraphDigest == state.Graph {

@@ -284,7 +284,7 @@ func (c *Compiler) tested(ctx context.Context, scope orchestrator.Scope) (regist
 		return state, &orchestrator.Refusal{
 			Reason: fmt.Sprintf("deployment %s is still %s", latest.ID, latest.Status), Hint: "wait for its end",
 		}
-	case unsettled(latest):
+	case !latest.Settled():
 		return state, &orchestrator.Refusal{
 			Reason: fmt.Sprintf("the last deployment to %s, %s, ended %s", scope.Environment, latest.ID, latest.Status), Hint: deploy,
 		}
@@ -306,23 +306,6 @@ func (c *Compiler) latest(ctx context.Context, scope orchestrator.Scope, n int64
 		if err != nil || !silent || n == 1 {
 			return d, err
 		}
-	}
-}
-
-// unsettled says that a deployment may have left its environment neither as it
-// was nor as it was to be.
-func unsettled(d orchestrator.Deployment) bool {
-	switch {
-	case len(d.Residue) > 0:
-		return true
-	case d.Kind == orchestrator.KindAdopt:
-		return false
-	case d.Status == orchestrator.StatusFailed:
-		return true
-	case d.Status == orchestrator.StatusCanceled:
-		return !d.StartedAt.IsZero() && d.OnFailure != orchestrator.OnFailureRollback
-	default:
-		return false
 	}
 }
 

@@ -10,20 +10,18 @@ import (
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
+// MaxResidue is of what a deployment left, as its record lists it.
+const MaxResidue = 128 << 10
+
 // What a record lists of a large deployment is bounded, in bytes of JSON, so
 // that its end can be recorded whatever it left behind.
 const (
-	maxResidue = 128 << 10
 	maxSkipped = 64 << 10
 	// maxDecisions is of the decisions on nodes.
 	maxDecisions = 32 << 10
 	// maxCancellations is of the words that asked a deployment to stop.
 	maxCancellations = 32 << 10
 )
-
-// MoreNodes stands for the node in the entry of a deployment's residue that counts
-// those which are not listed.
-const MoreNodes = "…"
 
 // boundedApprovals drops the oldest decisions on nodes, which have had their
 // effect; those on the plan are counted later, and stay.
@@ -73,13 +71,13 @@ func boundedCancellations(all []orchestrator.Cancellation) []orchestrator.Cancel
 // with those that were not listed in the first place. Nothing is lost by that:
 // each node that is left has its head.
 func boundedResidue(all []orchestrator.Residue, unlisted int) ([]orchestrator.Residue, error) {
-	fits, err := fitting(all, maxResidue)
+	fits, err := fitting(all, MaxResidue)
 	more := len(all) - fits + unlisted
 	if err != nil || more == 0 {
 		return all, err
 	}
 	rest := orchestrator.Residue{
-		Node: MoreNodes, Reason: fmt.Sprintf("and %d more nodes", more), Action: "list them with `nestor status`",
+		Node: orchestrator.MoreNodes, Reason: fmt.Sprintf("and %d more nodes", more), Action: "list them with `nestor status`",
 	}
 	return append(all[:fits:fits], rest), nil
 }
