@@ -171,10 +171,14 @@ func (l *listing) beside(ctx context.Context, deployment string) (bool, error) {
 		return adopted, nil
 	}
 	d, err := l.c.Registry.GetDeployment(ctx, deployment)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		l.adopted[deployment] = true
+	case err != nil:
 		return false, err
+	default:
+		l.adopted[deployment] = d.Kind == orchestrator.KindAdopt
 	}
-	l.adopted[deployment] = err != nil || d.Kind == orchestrator.KindAdopt
 	return l.adopted[deployment], nil
 }
 

@@ -66,8 +66,10 @@ func TestStillLeft(t *testing.T) {
 		head("untouched", "2"), head("mended", "3"), forgotten, head("broken", "3"), head("broken before", "1"), head("new", "3"),
 	}
 	want := []orchestrator.Residue{
-		{Node: "broken", Since: d.ID}, {Node: "broken before", Since: "alpha/shop/staging/1"},
-		{Node: "untouched", Since: d.ID}, {Node: orchestrator.MoreNodes, Since: d.ID},
+		{Node: "broken", Since: d.ID},
+		{Node: "broken before", Since: "alpha/shop/staging/1"},
+		{Node: "untouched", Since: d.ID},
+		{Node: orchestrator.MoreNodes, Since: d.ID},
 	}
 	got, err := d.StillLeft(heads, func(h orchestrator.NodeHead) (bool, error) { return h.Node == "mended", nil })
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {

@@ -3,8 +3,8 @@
 package registry_test
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -135,7 +135,7 @@ func TestCancellationsAreBounded(t *testing.T) {
 	f.cancel(id, "user:ada", "apply", "forward")
 	f.status(id, orchestrator.StatusRollingBack, "")
 	for n := range 20 {
-		f.cancel(id, "user:bob", orchestrator.PhaseRollback, fmt.Sprint(n)+strings.Repeat("x", 4000))
+		f.cancel(id, "user:bob", orchestrator.PhaseRollback, strconv.Itoa(n)+strings.Repeat("x", 4000))
 	}
 	d, err := f.GetDeployment(t.Context(), id)
 	f.must(err)
