@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -191,10 +192,31 @@ func (v *version) open(dir string) (namespace string, err error) {
 		"roleRef":  map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
 		"subjects": []any{map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": account(namespace)}},
 	}}, metav1.CreateOptions{})
-	if apierrors.IsAlreadyExists(err) {
-		err = nil
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return namespace, err
 	}
-	return namespace, err
+	return namespace, v.admitted(account(namespace))
+}
+
+// admitted waits until the API server has heard that an account may do anything.
+func (v *version) admitted(user string) error {
+	reviews := v.client.Resource(schema.GroupVersionResource{
+		Group: "authorization.k8s.io", Version: "v1", Resource: "subjectaccessreviews",
+	})
+	question := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+		"spec": map[string]any{
+			"user": user, "resourceAttributes": map[string]any{"group": "*", "resource": "*", "verb": "*"},
+		},
+	}}
+	return wait.PollUntilContextTimeout(context.Background(), 10*time.Millisecond, testPatience, true, func(ctx context.Context) (bool, error) {
+		answer, err := reviews.Create(ctx, question, metav1.CreateOptions{})
+		if err != nil {
+			return false, err
+		}
+		allowed, _, err := unstructured.NestedBool(answer.Object, "status", "allowed")
+		return allowed, err
+	})
 }
 
 func account(namespace string) string { return "nestor:" + namespace }
