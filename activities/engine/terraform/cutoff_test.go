@@ -79,6 +79,18 @@ func TestCutOffElsewhere(t *testing.T) {
 		}
 		wantLedger(t, s, "create alpha\ncreate beta\nset beta 3\n")
 	})
+	t.Run("not begun", func(t *testing.T) {
+		t.Parallel()
+		s := newSmall(t, program, "resource \"terraform_data\" \"one\" {}\n", nil)
+		s.req.Attempt = 5
+		if _, err := s.engine.Preview(t.Context(), s.req); err != nil { // then it is announced, and the worker dies
+			t.Fatal(err)
+		}
+		s.req.Attempt, s.req.CutOff = 6, 5
+		if _, _, err := s.apply(t); err != nil {
+			t.Errorf("what had not begun is in doubt: %v", err)
+		}
+	})
 	t.Run("known here", func(t *testing.T) {
 		t.Parallel()
 		s := cutOff(t)

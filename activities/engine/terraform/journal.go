@@ -29,7 +29,7 @@ const (
 	outputFile  = "apply.jsonl"
 	exitFile    = "apply.exit"
 	diedFile    = "died.json" // the journal of a dead apply that left no doubt
-	attemptFile = "attempt"   // the last attempt that this workspace knows all of
+	attemptFile = "attempt"   // the last attempt that worked in this workspace
 )
 
 // journal is the intent of an apply.
@@ -65,64 +65,63 @@ func (n *node) begin(j journal) error {
 			return err
 		}
 	}
-	if err := n.writeJournal(journalFile, j); err != nil {
-		return err
-	}
-	return n.knows(n.req.Attempt)
+	return n.writeJournal(journalFile, j)
 }
 
-// knows notes that what is known of an attempt is in this workspace.
-func (n *node) knows(attempt int64) error {
-	return atomicfile.Write(n.path(attemptFile), strconv.AppendInt(nil, attempt, 10))
-}
-
-// lost says that an attempt was cut off of which this workspace knows nothing.
-func (n *node) lost() (bool, error) {
-	if n.req.CutOff == 0 || n.req.Settled || n.req.Plan {
-		return false, nil
-	}
+// lastAttempt is the last one that worked in this workspace, 0 for none.
+func (n *node) lastAttempt() (int64, error) {
 	text, err := os.ReadFile(n.path(attemptFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
+		return 0, nil
 	}
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	last, err := strconv.ParseInt(string(text), 10, 64)
-	return last < n.req.CutOff, err
+	return strconv.ParseInt(string(text), 10, 64)
 }
 
-// inherit takes over the doubt that an attempt in another workspace has left: what
-// would be created now may have been then. What that attempt did come to record is
-// in the state.
+// inherit takes over the doubt that an attempt in another workspace has left, and
+// notes that this attempt works here: before it is announced what it makes, so
+// that no journal of it here is the proof that it had not begun.
 func (n *node) inherit(ctx context.Context, s state) error {
-	lost, err := n.lost()
-	if err != nil || !lost {
-		return err
+	if n.req.Plan {
+		return nil
 	}
-	creations, err := n.creations(ctx)
+	last, err := n.lastAttempt()
 	if err != nil {
 		return err
 	}
-	if len(creations) > 0 {
-		ids, err := identities(n.req, n.impl)
-		if err != nil {
-			return err
-		}
-		n.say("an attempt that was cut off elsewhere may have created %s", strings.Join(creations, ", "))
-		for _, stale := range []string{outputFile, exitFile} {
-			if err := n.forget(stale); err != nil {
-				return err
-			}
-		}
-		if err := n.writeJournal(journalFile, journal{
-			Address: n.req.Address, Started: time.Now().UTC(),
-			Existed: s.Lineage != "", Before: s.current(), Identities: ids, Lost: creations,
-		}); err != nil {
+	if last < n.req.CutOff && !n.req.Settled {
+		if err := n.doubt(ctx, s); err != nil {
 			return err
 		}
 	}
-	return n.knows(n.req.CutOff)
+	now := max(n.req.Attempt, n.req.CutOff)
+	if last >= now {
+		return nil
+	}
+	return atomicfile.Write(n.path(attemptFile), strconv.AppendInt(nil, now, 10))
+}
+
+// doubt writes the journal of an attempt of which nothing is known: what would be
+// created now may have been then. What it did come to record is in the state.
+func (n *node) doubt(ctx context.Context, s state) error {
+	creations, err := n.creations(ctx)
+	if err != nil || len(creations) == 0 {
+		return err
+	}
+	ids, err := identities(n.req, n.impl)
+	if err != nil {
+		return err
+	}
+	n.say("an attempt that was cut off elsewhere may have created %s", strings.Join(creations, ", "))
+	if err := n.forget(outputFile, exitFile); err != nil {
+		return err
+	}
+	return n.writeJournal(journalFile, journal{
+		Address: n.req.Address, Started: time.Now().UTC(),
+		Existed: s.Lineage != "", Before: s.current(), Identities: ids, Lost: creations,
+	})
 }
 
 // creations are the addresses of what a plan of the request would make.
