@@ -13,25 +13,31 @@ import (
 	"github.com/HatiCode/nestor/orchestrator/registry"
 )
 
+// made records a node that a deployment has made, with a snapshot of it.
+func (h *harness) made(stateRef string, snapshot orchestrator.Snapshot) {
+	h.t.Helper()
+	h.platform()
+	release := h.release()
+	h.post(alphaToken, "/api/v1/deployments", deployBody(release.Digest)).want(http.StatusAccepted)
+	id := orchestrator.DeploymentID(shop(), 1)
+	snapshot.Deployment = id
+	head := orchestrator.NodeHead{
+		Engine: "fake", Address: shop().String() + "/" + node, StateRef: stateRef, GraphDigest: h.graph(release).Digest,
+		Status: orchestrator.NodeReady, Snapshots: []orchestrator.Snapshot{snapshot},
+	}
+	run := orchestrator.NodeRun{Deployment: id, Node: node, Action: orchestrator.StepApply, Attempt: 1}
+	attempt, err := h.records.Begin(h.t.Context(), "worker:test", shop(), run, head)
+	check(h.t, err)
+	check(h.t, h.records.Commit(h.t.Context(), attempt, registry.Commit{
+		Head: &head, Inputs: []registry.OutputValue{}, Outputs: []registry.OutputValue{}, Status: orchestrator.NodeReady,
+	}))
+}
+
 // TestForgetNode: the status says so, until somebody states that nothing is left.
 func TestForgetNode(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	h.platform()
-	release := h.release()
-	graph := h.graph(release).Digest
-	h.post(alphaToken, "/api/v1/deployments", deployBody(release.Digest)).want(http.StatusAccepted)
-	id := orchestrator.DeploymentID(shop(), 1)
-	head := orchestrator.NodeHead{
-		Engine: "fake", Address: shop().String() + "/" + node, StateRef: "legacy/db", GraphDigest: graph, Status: orchestrator.NodeReady,
-		Snapshots: []orchestrator.Snapshot{{Deployment: id, Address: "saved", Taken: true}},
-	}
-	run := orchestrator.NodeRun{Deployment: id, Node: node, Action: orchestrator.StepApply, Attempt: 1}
-	attempt, err := h.records.Begin(t.Context(), "worker:test", shop(), run, head)
-	check(t, err)
-	check(t, h.records.Commit(t.Context(), attempt, registry.Commit{
-		Head: &head, Inputs: []registry.OutputValue{}, Outputs: []registry.OutputValue{}, Status: orchestrator.NodeReady,
-	}))
+	h.made("legacy/db", orchestrator.Snapshot{Address: "saved", Taken: true})
 	forget := func(body map[string]any) gen.NodeStatement {
 		t.Helper()
 		return decode[gen.NodeStatement](h.post(alphaToken, statusPath+"/nodes/"+node+"/forget", body).want(http.StatusOK))
@@ -67,21 +73,7 @@ func TestForgetNode(t *testing.T) {
 func TestForgetSnapshot(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	h.platform()
-	release := h.release()
-	graph := h.graph(release).Digest
-	h.post(alphaToken, "/api/v1/deployments", deployBody(release.Digest)).want(http.StatusAccepted)
-	id := orchestrator.DeploymentID(shop(), 1)
-	head := orchestrator.NodeHead{
-		Engine: "fake", Address: shop().String() + "/" + node, GraphDigest: graph, Status: orchestrator.NodeReady,
-		Snapshots: []orchestrator.Snapshot{{Deployment: id, Address: "saved"}},
-	}
-	run := orchestrator.NodeRun{Deployment: id, Node: node, Action: orchestrator.StepApply, Attempt: 1}
-	attempt, err := h.records.Begin(t.Context(), "worker:test", shop(), run, head)
-	check(t, err)
-	check(t, h.records.Commit(t.Context(), attempt, registry.Commit{
-		Head: &head, Inputs: []registry.OutputValue{}, Outputs: []registry.OutputValue{}, Status: orchestrator.NodeReady,
-	}))
+	h.made("", orchestrator.Snapshot{Address: "saved"})
 	name := orchestrator.SnapshotName(node, 1)
 	path := statusPath + "/nodes/" + name + "/forget"
 	told := decode[gen.NodeStatement](h.post(alphaToken, path, map[string]any{"reason": "looked"}).want(http.StatusOK))

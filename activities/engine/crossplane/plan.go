@@ -4,6 +4,7 @@ package crossplane
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"strings"
 
@@ -174,11 +175,10 @@ func (n *node) dryCreate(ctx context.Context, obj *unstructured.Unstructured) er
 // missingNamespace is the namespace whose absence made a call fail.
 func missingNamespace(err error) string {
 	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) {
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
 		return ""
 	}
-	status, _ = err.(apierrors.APIStatus)
-	if status == nil || status.Status().Details == nil || status.Status().Details.Kind != "namespaces" {
+	if status.Status().Details == nil || status.Status().Details.Kind != "namespaces" {
 		return ""
 	}
 	return status.Status().Details.Name
