@@ -93,7 +93,7 @@ func (s *Steps) apply(
 		Replaced:    commit.Counts.Replace > 0 || run.Replaced,
 		Snapshotted: j.snapshotted(),
 	}
-	res.Differs, err = s.differs(ctx, j, inputs, res.Changed)
+	res.Differs, commit.Renewed, err = s.differs(ctx, j, inputs, res.Changed)
 	return commit, res, err
 }
 

@@ -115,25 +115,27 @@ func (s *Steps) asBefore(ctx context.Context, j *job, inputs []registry.OutputVa
 	case head == nil, head.InputsRef == "", head.Intended != "", head.GraphDigest != j.in.GraphDigest:
 		return false, nil
 	}
-	had, err := s.Registry.RevealInputs(ctx, *head, j.in.GraphDigest)
-	if err != nil {
-		return false, err
-	}
-	return registry.SameValues(j.fromOthers(had), j.fromOthers(inputs))
+	names, err := s.otherThanHad(ctx, j, inputs)
+	return err == nil && len(names) == 0, err
 }
 
-// fromOthers are values of the step's node without those of the secrets that it
-// takes from no other node: when such a secret is exchanged where it is kept,
-// that is none of the deployment's doing.
-func (j *job) fromOthers(values []registry.OutputValue) []registry.OutputValue {
-	out := slices.Clone(values)
-	for i, v := range out {
-		from := slices.IndexFunc(j.node.Inputs, func(in composer.NodeInput) bool { return in.Name == v.Name })
-		if v.Sensitive && from >= 0 && len(j.node.Inputs[from].Value.References()) == 0 {
-			out[i].Value = nil
-		}
+// otherThanHad names the inputs of a step's node that are not what its head has on
+// record, as far as they count.
+func (s *Steps) otherThanHad(ctx context.Context, j *job, inputs []registry.OutputValue) ([]string, error) {
+	had, err := s.Registry.RevealInputs(ctx, *j.attempt.Head, j.in.GraphDigest)
+	if err != nil {
+		return nil, err
 	}
-	return out
+	names, err := registry.ChangedValues(had, inputs)
+	return slices.DeleteFunc(names, j.keptElsewhere), err
+}
+
+// keptElsewhere says that an input of the step's node is a secret that it takes
+// from no other node: when such a secret is exchanged where it is kept, that is
+// none of the deployment's doing.
+func (j *job) keptElsewhere(name string) bool {
+	in := slices.IndexFunc(j.node.Inputs, func(in composer.NodeInput) bool { return in.Name == name })
+	return in >= 0 && j.node.Inputs[in].Sensitive && len(j.node.Inputs[in].Value.References()) == 0
 }
 
 // leftAlone ends the restoration of a node that is as before.
@@ -158,14 +160,56 @@ func (s *Steps) proveBack(ctx context.Context, req engine.Request) error {
 }
 
 // differs says that a restored node gets from others what it did not get before
-// the deployment, or was changed although the deployment had not changed it.
-func (s *Steps) differs(ctx context.Context, j *job, inputs []registry.OutputValue, changed bool) (bool, error) {
-	way := j.attempt.Run.Compensation
-	if j.in.Action != orchestrator.StepRestore || way == nil || way.SealedInputs == "" {
-		return j.in.Action == orchestrator.StepRestore && way == nil && changed, nil
+// the deployment, or was changed although the deployment had not changed it. What
+// comes from a node that was made anew from its snapshot has to be another (an ID,
+// say), and is no difference; renewed says that there is such, so that the node's
+// own dependents are asked no more of than it is.
+func (s *Steps) differs(
+	ctx context.Context, j *job, inputs []registry.OutputValue, changed bool,
+) (differs, renewed bool, err error) {
+	way, head := j.attempt.Run.Compensation, j.attempt.Head
+	var names []string
+	switch {
+	case j.in.Action != orchestrator.StepRestore, way == nil && !changed, way != nil && way.SealedInputs == "":
+		return false, false, nil
+	case way != nil:
+		names, err = s.Registry.ChangedInputs(ctx, j.attempt.Run, way.SealedInputs, inputs)
+	case head != nil && head.InputsRef != "":
+		names, err = s.otherThanHad(ctx, j, inputs)
 	}
-	same, err := s.Registry.SameInputs(ctx, j.attempt.Run, way.SealedInputs, inputs)
-	return !same, err
+	if err != nil || len(names) == 0 {
+		return way == nil, false, err
+	}
+	for _, name := range names {
+		if anew, err := s.fromRenewed(ctx, j, name); err != nil || !anew {
+			return true, false, err
+		}
+	}
+	return false, true, nil
+}
+
+// fromRenewed says that whatever an input of the step's node refers to was made
+// anew from its snapshot in this deployment's rollback, or gets something from what
+// was.
+func (s *Steps) fromRenewed(ctx context.Context, j *job, name string) (bool, error) {
+	in := slices.IndexFunc(j.node.Inputs, func(in composer.NodeInput) bool { return in.Name == name })
+	if in < 0 {
+		return false, nil
+	}
+	references := j.node.Inputs[in].Value.References()
+	for _, ref := range references {
+		if ref.External() {
+			return false, nil
+		}
+		run, err := s.Registry.Run(ctx, j.in.Deployment, ref.Node)
+		if errors.Is(err, store.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil || run.Action != orchestrator.StepRestore || !run.Refilled && !run.Renewed {
+			return false, err
+		}
+	}
+	return len(references) > 0, nil
 }
 
 // destroyProven destroys, and believes it when nothing is found any more.

@@ -139,10 +139,17 @@ func nodes() []composer.Node {
 // graph stores the nodes after a change and returns the graph's digest.
 func (f *fixture) graph(change func(app, database *composer.Node)) string {
 	f.t.Helper()
-	g := composer.Graph{Team: "alpha", Application: "shop", Environment: "staging", Nodes: nodes()}
+	both := nodes()
 	if change != nil {
-		change(&g.Nodes[0], &g.Nodes[1])
+		change(&both[0], &both[1])
 	}
+	return f.graphOf(both)
+}
+
+// graphOf stores nodes and returns the graph's digest.
+func (f *fixture) graphOf(nodes []composer.Node) string {
+	f.t.Helper()
+	g := composer.Graph{Team: "alpha", Application: "shop", Environment: "staging", Nodes: nodes}
 	digest, err := composer.GraphDigest(g)
 	f.must(err)
 	g.Digest = digest

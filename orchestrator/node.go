@@ -190,7 +190,10 @@ type NodeRun struct {
 	Compensation *Compensation `json:"compensation,omitempty"`
 	// Refilled says that a restoration gave back what a snapshot holds, in any
 	// attempt.
-	Refilled   bool       `json:"refilled,omitempty"`
+	Refilled bool `json:"refilled,omitempty"`
+	// Renewed says that the node was restored with something other than it had, all
+	// of which comes from nodes that were themselves refilled or renewed.
+	Renewed    bool       `json:"renewed,omitempty"`
 	Counts     Counts     `json:"counts"`
 	Error      *NodeError `json:"error,omitempty"`
 	StartedAt  time.Time  `json:"startedAt"`

@@ -27,6 +27,8 @@ type Commit struct {
 	Counts       orchestrator.Counts
 	ChangeDigest string
 	Error        *orchestrator.NodeError
+	// Renewed says what NodeRun's does.
+	Renewed bool
 	// Retrying says that another attempt follows.
 	Retrying bool
 	// Paused says that the step waits for a decision; it has changed nothing.
@@ -52,6 +54,7 @@ func (r *Registry) commit(ctx context.Context, a Attempt, c Commit) error {
 	run.Status, run.Counts = c.Status, c.Counts
 	run.Changed = run.Changed || c.Changed
 	run.Replaced = run.Replaced || c.Counts.Replace > 0
+	run.Renewed = c.Renewed
 	run.ChangeDigest, run.Error, run.FinishedAt = c.ChangeDigest, c.Error, r.now()
 
 	b := r.batch(a.principal)

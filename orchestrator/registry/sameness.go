@@ -4,40 +4,52 @@ package registry
 
 import (
 	"context"
-	"crypto/subtle"
+	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/HatiCode/nestor/internal/canonical"
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
-// SealInputs is what SameInputs compares with, for the Compensation of a run. It
-// is a digest over revealed values, and encrypted, since a digest in clear would
-// let everybody who reads the record try what the secret is.
+// SealInputs is what ChangedInputs compares with, for the Compensation of a run.
+// It holds a digest of each revealed value, and is encrypted, since a digest in
+// clear would let everybody who reads the record try what a secret is.
 func (r *Registry) SealInputs(ctx context.Context, run orchestrator.NodeRun, revealed []OutputValue) (string, error) {
-	digest, err := revealedDigest(revealed)
+	digests, err := digestByName(revealed)
 	if err != nil {
 		return "", fmt.Errorf("inputs of %s: %w", run.Node, err)
 	}
-	sealed, err := r.sealer.Seal(ctx, []byte(digest), sealedInputsOf(run))
+	plain, err := json.Marshal(digests)
+	if err != nil {
+		return "", fmt.Errorf("inputs of %s: %w", run.Node, err)
+	}
+	sealed, err := r.sealer.Seal(ctx, plain, sealedInputsOf(run))
 	if err != nil {
 		return "", fmt.Errorf("encrypt what %s was given: %w", run.Node, err)
 	}
 	return sealed, nil
 }
 
-// SameInputs says that revealed values are those that SealInputs has sealed for
-// the node's run in the same deployment.
-func (r *Registry) SameInputs(ctx context.Context, run orchestrator.NodeRun, sealed string, revealed []OutputValue) (bool, error) {
-	before, err := r.sealer.Open(ctx, sealed, sealedInputsOf(run))
+// ChangedInputs names, in order, the revealed values that are not those that
+// SealInputs has sealed for the node's run in the same deployment, and those that
+// are missing on either side.
+func (r *Registry) ChangedInputs(
+	ctx context.Context, run orchestrator.NodeRun, sealed string, revealed []OutputValue,
+) ([]string, error) {
+	plain, err := r.sealer.Open(ctx, sealed, sealedInputsOf(run))
 	if err != nil {
-		return false, fmt.Errorf("decrypt what %s was given: %w", run.Node, err)
+		return nil, fmt.Errorf("decrypt what %s was given: %w", run.Node, err)
 	}
-	now, err := revealedDigest(revealed)
+	var before map[string]string
+	if err := json.Unmarshal(plain, &before); err != nil {
+		return nil, fmt.Errorf("decode what %s was given: %w", run.Node, err)
+	}
+	now, err := digestByName(revealed)
 	if err != nil {
-		return false, fmt.Errorf("inputs of %s: %w", run.Node, err)
+		return nil, fmt.Errorf("inputs of %s: %w", run.Node, err)
 	}
-	return subtle.ConstantTimeCompare(before, []byte(now)) == 1, nil
+	return differing(before, now), nil
 }
 
 // sealedInputsOf is the place that they are bound to.
@@ -45,21 +57,43 @@ func sealedInputsOf(run orchestrator.NodeRun) string {
 	return runKey(run.Deployment, run.Node).String() + "/inputs"
 }
 
-// SameValues compares revealed values, whether they were read from the store or
-// come from an engine.
-func SameValues(a, b []OutputValue) (bool, error) {
-	one, err := revealedDigest(a)
+// ChangedValues names, in order, the revealed values that are not the same in
+// both, whether they were read from the store or come from an engine.
+func ChangedValues(a, b []OutputValue) ([]string, error) {
+	one, err := digestByName(a)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	other, err := revealedDigest(b)
-	return one == other, err
+	other, err := digestByName(b)
+	return differing(one, other), err
 }
 
-// revealedDigest covers secrets, too: it is never stored or shown.
-func revealedDigest(values []OutputValue) (string, error) {
-	if values == nil {
-		values = []OutputValue{}
+// differing names what is not the same in both, in order.
+func differing(a, b map[string]string) []string {
+	var names []string
+	for name, digest := range a {
+		if b[name] != digest {
+			names = append(names, name)
+		}
 	}
-	return canonical.Digest(values)
+	for name := range b {
+		if _, both := a[name]; !both {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// digestByName covers secrets, too: it is never stored in clear or shown.
+func digestByName(values []OutputValue) (map[string]string, error) {
+	digests := make(map[string]string, len(values))
+	for _, v := range values {
+		digest, err := canonical.Digest(v)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", v.Name, err)
+		}
+		digests[v.Name] = digest
+	}
+	return digests, nil
 }

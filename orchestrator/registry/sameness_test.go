@@ -3,6 +3,7 @@
 package registry_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,28 +30,45 @@ func TestSealedInputs(t *testing.T) {
 		t.Error("what is stored can be compared with a guess")
 	}
 	for name, tc := range map[string]struct {
-		change func(v []registry.OutputValue)
-		same   bool
+		change func(v []registry.OutputValue) []registry.OutputValue
+		want   []string
 		reason string
 	}{
-		"same":    {func([]registry.OutputValue) {}, true, "nothing has changed"},
-		"secret":  {func(v []registry.OutputValue) { v[1].Value = "another" }, false, "a secret counts"},
-		"inside":  {func(v []registry.OutputValue) { v[2].Value = map[string]any{"root": "x", "n": 2} }, false, "so does one deep inside"},
-		"clear":   {func(v []registry.OutputValue) { v[0].Value = "elsewhere" }, false, "so does what is clear"},
-		"written": {func(v []registry.OutputValue) { v[2].Value = map[string]any{"root": canary, "n": 2} }, true, "how a number is held does not"},
+		"same": {slices.Clone[[]registry.OutputValue], nil, "nothing has changed"},
+		"secret": {func(v []registry.OutputValue) []registry.OutputValue {
+			v[1].Value = "another"
+			return v
+		}, []string{sample()[1].Name}, "a secret counts"},
+		"inside": {func(v []registry.OutputValue) []registry.OutputValue {
+			v[2].Value = map[string]any{"root": "x", "n": 2}
+			return v
+		}, []string{sample()[2].Name}, "so does one deep inside"},
+		"clear": {func(v []registry.OutputValue) []registry.OutputValue {
+			v[0].Value = "elsewhere"
+			return v
+		}, []string{sample()[0].Name}, "so does what is clear"},
+		"written": {func(v []registry.OutputValue) []registry.OutputValue {
+			v[2].Value = map[string]any{"root": canary, "n": 2}
+			return v
+		}, nil, "how a number is held does not"},
+		"missing": {func(v []registry.OutputValue) []registry.OutputValue {
+			return v[1:]
+		}, []string{sample()[0].Name}, "what is given no more is another"},
+		"added": {func(v []registry.OutputValue) []registry.OutputValue {
+			return append(v, registry.OutputValue{Name: "added"})
+		}, []string{"added"}, "so is what is given beside, though it is empty"},
 	} {
-		now := sample()
-		tc.change(now)
-		same, err := f.SameInputs(t.Context(), run, sealed, now)
+		now := tc.change(sample())
+		sealed, err := f.ChangedInputs(t.Context(), run, sealed, now)
 		f.must(err)
-		alike, err := registry.SameValues(sample(), now)
+		clear, err := registry.ChangedValues(sample(), now)
 		f.must(err)
-		if same != tc.same || alike != tc.same {
-			t.Errorf("%s: %s: got %t and %t", name, tc.reason, same, alike)
+		if !slices.Equal(sealed, tc.want) || !slices.Equal(clear, tc.want) {
+			t.Errorf("%s: %s: got %v and %v, not %v", name, tc.reason, sealed, clear, tc.want)
 		}
 	}
 	run.Deployment = "alpha/shop/staging/2"
-	if _, err := f.SameInputs(t.Context(), run, sealed, sample()); err == nil || strings.Contains(err.Error(), canary) {
+	if _, err := f.ChangedInputs(t.Context(), run, sealed, sample()); err == nil || strings.Contains(err.Error(), canary) {
 		t.Errorf("what was sealed for another deployment: %v", err)
 	}
 }

@@ -192,7 +192,7 @@ func (w *Walk) completeRestore(id string, out Outcome) {
 		case t.replaced && !out.Snapshotted:
 			w.leave(id, "a resource was replaced, and taking it back made none anew that its snapshot could fill", "restore its content from the snapshot by hand")
 		case out.Differs:
-			w.leave(id, "it is as its previous graph says, but what it gets from others is not what it was: they were not taken back, or were made anew",
+			w.leave(id, "it is as its previous graph says, but what it gets from others is not what it was: they were not taken back, or give something else now",
 				"look whether it works with what it gets; if not, take them back by hand and "+GoBack+", or deploy forward")
 		}
 		w.order.done(id)
