@@ -68,9 +68,12 @@ func TestStateIsComparedWithTheRecordedOne(t *testing.T) {
 				f.engine.setState(databaseAddress, tc.found)
 				f.engine.did()
 				if action == "plan" {
-					res := f.plannedError(graph)
-					if (res != "") != (tc.refused != "") || !strings.Contains(res, tc.refused) {
-						t.Errorf("%s: the plan says %q", tc.reason, res)
+					np := f.plannedAlone(f.graph(func(_, db *composer.Node) { db.Inputs[1].Value = literal("large") }))
+					if (np.Error != "") != (tc.refused != "") || !strings.Contains(np.Error, tc.refused) {
+						t.Errorf("%s: the plan says %q", tc.reason, np.Error)
+					}
+					if (len(np.Changes) > 0) != (tc.refused == "") {
+						t.Errorf("%s: a plan by the node's own state is one, by another it is none: %+v", tc.reason, np.Changes)
 					}
 					return
 				}
@@ -143,15 +146,15 @@ func TestWhatAStateProves(t *testing.T) {
 	}
 }
 
-// plannedError is what is wrong with a plan of the database.
-func (f *fixture) plannedError(graph string) string {
+// plannedAlone is the database in a plan of its own.
+func (f *fixture) plannedAlone(graph string) orchestrator.NodePlan {
 	f.t.Helper()
 	plan := f.lonePlan(graph)
-	value, err := f.environment().ExecuteActivity(contract.ActivityPlanNode, contract.PlanNodeInput{Plan: plan, Node: database, GraphDigest: graph})
+	_, err := f.environment().ExecuteActivity(contract.ActivityPlanNode, contract.PlanNodeInput{Plan: plan, Node: database, GraphDigest: graph})
 	f.must(err)
-	var res contract.PlanNodeResult
-	f.must(value.Get(&res))
-	return res.Error
+	np, err := f.Registry.NodePlan(f.t.Context(), plan, database)
+	f.must(err)
+	return np
 }
 
 // lonePlan is a new record of one.

@@ -52,6 +52,9 @@ func (s *Steps) PlanNode(ctx context.Context, in contract.PlanNodeInput) (contra
 		}
 		np.Error = describe(*ne)
 		res.Error = np.Error
+		if engine.Class(ne.Class) == engine.Unreadable {
+			np.Changes = nil // made from a state that is not the node's
+		}
 	}
 	if np.Rollback, err = s.plannedClass(ctx, plan.Scope, node); err != nil {
 		return res, toTemporal(err)

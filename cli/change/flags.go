@@ -41,6 +41,22 @@ func AddOnFailure(cmd *cobra.Command, value *OnFailure) {
 		string(orchestrator.OnFailureRollback), string(orchestrator.OnFailureStop), string(orchestrator.OnFailureContinue)))
 }
 
+// Either refuses two flags of a command together, in a sentence; cobra's own, which
+// would come after it, names them as a group.
+func Either(cmd *cobra.Command, one, other string) {
+	cmd.MarkFlagsMutuallyExclusive(one, other) // so that a shell completes only one of them
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed(one) && cmd.Flags().Changed(other) {
+			return cli.Errorf("leave one of them out", "--%s and --%s cannot be given together", one, other)
+		}
+		if before != nil {
+			return before(cmd, args)
+		}
+		return nil
+	}
+}
+
 // Usable says whether a plan that was named by its id can be carried out by a
 // command of that kind, for what the flags name.
 func (c *Change) Usable(plan orchestrator.Plan, kind orchestrator.Kind, flags *target.Flags) error {

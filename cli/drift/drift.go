@@ -68,8 +68,8 @@ stops watching it, not the check.`,
 	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "repair what differs without asking")
 	cmd.Flags().BoolVar(&opts.Detach, "detach", false, "return when the check is started; with --repair it repairs by itself")
 	cmd.Flags().BoolVar(&opts.Last, "last", false, "show the latest report instead of checking")
-	cmd.MarkFlagsMutuallyExclusive("last", "repair")
-	cmd.MarkFlagsMutuallyExclusive("last", "detach")
+	change.Either(cmd, "last", "repair")
+	change.Either(cmd, "last", "detach")
 	complete.Flag(cmd, "env", complete.Environments(f))
 	return cmd
 }
@@ -180,13 +180,20 @@ func conclude(c *change.Change, report orchestrator.Drift) error {
 	}
 }
 
-// reason is the first line of a report's error: the nodes have been shown.
+// reason names the nodes of which too little is known; why, was shown with each of
+// them. Where it is none, it is the first line of the report's error.
 func reason(report orchestrator.Drift) string {
-	line, _, more := strings.Cut(report.Error, "\n")
-	if more {
-		line += " (and more)"
+	var names []string
+	for _, n := range report.Nodes {
+		if n.State == orchestrator.NodeUnreadable || n.State == orchestrator.NodeUnchecked {
+			names = append(names, text.CleanLine(n.Node))
+		}
 	}
-	return line
+	if len(names) == 0 {
+		line, _, _ := strings.Cut(report.Error, "\n")
+		return text.CleanLine(line)
+	}
+	return render.Several(names) + " could not be read"
 }
 
 // repair deploys the same release again, bound to what the report shows.

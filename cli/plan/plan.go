@@ -62,7 +62,7 @@ when there is no plan. Apply exactly what was shown with nestor apply --plan ID.
 	cmd.Flags().BoolVar(&opts.Destroy, "destroy", false, "show what nestor destroy would delete")
 	cmd.Flags().BoolVar(&opts.Rollback, "rollback", false, "show what nestor rollback would change")
 	cmd.Flags().StringVar(&opts.To, "to", "", "with --rollback: the release, as in nestor rollback")
-	cmd.MarkFlagsMutuallyExclusive("destroy", "rollback")
+	change.Either(cmd, "destroy", "rollback")
 	complete.Flag(cmd, "env", complete.Environments(f))
 	return cmd
 }

@@ -8,6 +8,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,6 +166,21 @@ func Plural(n int, thing string) string {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// Several names things: all of a few, of more the first ones and how many they are:
+// "a", "a and b", "a, b and 7 others".
+func Several(names []string) string {
+	const most = 3
+	all := slices.Clone(names)
+	if len(all) > most {
+		all = append(all[:most-1], Plural(len(names)-most+1, "other"))
+	}
+	if len(all) < 2 {
+		return strings.Join(all, "")
+	}
+	last := len(all) - 1
+	return strings.Join(all[:last], ", ") + " and " + all[last]
 }
 
 // Ended is a final status as the end of a sentence: "has succeeded".

@@ -65,7 +65,7 @@ nestor plan --rollback.`,
 	cmd.Flags().BoolVarP(&opts.Yes, "yes", "y", false, "roll back whatever the plan is, without asking")
 	cmd.Flags().BoolVar(&opts.Detach, "detach", false, "return when the deployment is queued")
 	cmd.Flags().StringVar(&opts.PlanID, "plan", "", "carry out exactly the plan with this id, without asking")
-	cmd.MarkFlagsMutuallyExclusive("plan", "to")
+	change.Either(cmd, "plan", "to")
 	change.AddOnFailure(cmd, &opts.OnFailure)
 	complete.Flag(cmd, "env", complete.Environments(f))
 	return cmd

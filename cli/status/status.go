@@ -366,7 +366,24 @@ func outputs(f *cli.Factory, canvas render.Canvas, resources []Resource) error {
 		return nil
 	}
 	f.IO.Println()
-	return columns.Write(f.IO.Out, canvas.Width)
+	if err := columns.Write(f.IO.Out, canvas.Width); err != nil {
+		return err
+	}
+	if doubtful := stale(resources); len(doubtful) > 0 {
+		f.IO.Printf("%s", canvas.Hanging("", "Failed since they gave these: "+render.Several(doubtful)+". They may hold no more.", canvas.Style.Yellow))
+	}
+	return nil
+}
+
+// stale names the resources whose outputs are of a step before the one that failed.
+func stale(resources []Resource) []string {
+	var names []string
+	for _, r := range resources {
+		if len(r.Outputs) > 0 && (r.Status == orchestrator.NodeFailed || r.Status == orchestrator.NodeUncertain) {
+			names = append(names, text.CleanLine(r.Name))
+		}
+	}
+	return names
 }
 
 // shown is a text as it is and anything else as JSON.

@@ -59,12 +59,12 @@ func TestSealedInputs(t *testing.T) {
 		}, []string{"added"}, "so is what is given beside, though it is empty"},
 	} {
 		now := tc.change(sample())
-		sealed, err := f.ChangedInputs(t.Context(), run, sealed, now)
+		since, err := f.ChangedInputs(t.Context(), run, sealed, now)
 		f.must(err)
-		clear, err := registry.ChangedValues(sample(), now)
+		between, err := registry.ChangedValues(sample(), now)
 		f.must(err)
-		if !slices.Equal(sealed, tc.want) || !slices.Equal(clear, tc.want) {
-			t.Errorf("%s: %s: got %v and %v, not %v", name, tc.reason, sealed, clear, tc.want)
+		if !slices.Equal(since, tc.want) || !slices.Equal(between, tc.want) {
+			t.Errorf("%s: %s: got %v and %v, not %v", name, tc.reason, since, between, tc.want)
 		}
 	}
 	run.Deployment = "alpha/shop/staging/2"

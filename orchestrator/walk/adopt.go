@@ -39,7 +39,7 @@ func (w *Walk) completeForget(id string, out Outcome) {
 		return
 	}
 	w.order.fail(id)
-	w.leave(id, "letting go of what was adopted failed: "+out.Message, forgetAction)
+	w.leave(id, out.unfinished("letting go of what was adopted"), forgetAction)
 }
 
 // leaveUnforgotten names what the rollback of an adoption did not come to.

@@ -46,7 +46,7 @@ func (w *Walk) completeRemove(id string, out Outcome) {
 		return
 	}
 	w.order.fail(id)
-	w.leave(id, "its removal failed: "+out.Message, "mend the cause and run the same command again")
+	w.leave(id, out.unfinished("its removal"), "mend the cause and run the same command again")
 }
 
 // leaveUnremoved names what a failed or canceled removal did not come to.
@@ -199,7 +199,7 @@ func (w *Walk) completeRestore(id string, out Outcome) {
 		return
 	}
 	w.order.fail(id)
-	w.leave(id, "restoring it failed: "+out.Message, "mend the cause, then "+GoBack)
+	w.leave(id, out.unfinished("restoring it"), "mend the cause, then "+GoBack)
 }
 
 // enterDestroy removes what this deployment created, unless something that
@@ -292,7 +292,7 @@ func (w *Walk) completeDestroy(id string, out Outcome) {
 		return
 	}
 	w.order.fail(id)
-	w.leave(id, "destroying what this deployment created failed: "+out.Message, "mend the cause, then destroy or apply again")
+	w.leave(id, out.unfinished("destroying what this deployment created"), "mend the cause, then destroy or apply again")
 }
 
 // leaveUndestroyed names created nodes that the destruction did not come to.

@@ -113,6 +113,14 @@ type Outcome struct {
 	Message string
 }
 
+// unfinished says how something that did not succeed has ended.
+func (o Outcome) unfinished(what string) string {
+	if o.Verdict == Canceled {
+		return what + " was canceled while it ran"
+	}
+	return what + " failed: " + o.Message
+}
+
 // Verdict of a step.
 type Verdict uint8
 
