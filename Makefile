@@ -113,6 +113,14 @@ chaos: build ## Kill, pause and partition everything; POINTS=, SEED=
 	go build -o bin/harness/chaos ./chaos/cmd/chaos
 	bin/harness/chaos -seed $(SEED) -points $(POINTS)
 
+# The graph and its faults: make faults FAULTS=7.
+FAULTS ?= 41
+
+.PHONY: faults
+faults: ## Break every node of a graph over all engines, in each phase; FAULTS=
+	tools/build temporal $(ENGINES) $(PLATFORM)
+	go test -count=1 -timeout=80m -run TestFaultAtRealEngines ./internal/e2e/mixed -args -every -seed $(FAULTS)
+
 .PHONY: clean
 clean: ## Remove bin/ (built tools stay in the cache)
 	rm -rf bin

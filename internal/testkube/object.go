@@ -29,8 +29,9 @@ import (
 
 const (
 	fieldManager = "nestor-test"
-	// objectPatience bounds the wait for one object.
-	objectPatience = 30 * time.Second
+	// objectPatience bounds the wait for one object, on a machine that does other
+	// work.
+	objectPatience = time.Minute
 	objectTick     = 20 * time.Millisecond
 )
 
@@ -82,8 +83,8 @@ func (c *Cluster) Namespace(tb testing.TB) string {
 }
 
 // Apply puts objects into the cluster by server-side apply, in their order. Each
-// argument is YAML or JSON, of one document or more. Where an object is a
-// CustomResourceDefinition, it waits until its kind can be used.
+// argument is YAML or JSON, of one document or more. Where an object defines a kind,
+// for Kubernetes or for Crossplane, it waits until the kind can be used.
 func (c *Cluster) Apply(tb testing.TB, objects ...[]byte) {
 	tb.Helper()
 	for _, text := range objects {
@@ -114,17 +115,35 @@ func (a *applier) one(tb testing.TB, o *unstructured.Unstructured) error {
 		return err
 	}
 	_, err = at.Apply(tb.Context(), o.GetName(), o, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
-	if err != nil || o.GetKind() != "CustomResourceDefinition" {
+	if err != nil {
 		return err
 	}
-	eventually(tb, o.GetName()+" to be established", func() error {
-		crd, err := at.Get(tb.Context(), o.GetName(), metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		return hasCondition(crd, "Established")
-	})
+	for _, condition := range usable(o) {
+		eventually(tb, o.GetName()+" to be "+condition, func() error {
+			now, err := at.Get(tb.Context(), o.GetName(), metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			return hasCondition(now, condition)
+		})
+	}
 	return nil
+}
+
+// usable lists the conditions that the definition of a kind has when objects of the
+// kind are served. Crossplane sets them when the kind's controllers run as well.
+func usable(o *unstructured.Unstructured) []string {
+	switch o.GetKind() {
+	case "CustomResourceDefinition":
+		return []string{"Established"}
+	case "CompositeResourceDefinition":
+		if _, claims, _ := unstructured.NestedMap(o.Object, "spec", "claimNames"); claims {
+			return []string{"Established", "Offered"}
+		}
+		return []string{"Established"}
+	default:
+		return nil
+	}
 }
 
 // resource is where objects of a kind are. A kind that is not known yet is

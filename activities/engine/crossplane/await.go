@@ -162,6 +162,14 @@ func (w *waiting) settled(ctx context.Context, obj *unstructured.Unstructured, h
 	if annotations[annotationSettled] == annotations[annotationApplied] {
 		return true, nil
 	}
+	if h.unsynced != nil {
+		// No composition means that: its readiness says nothing of an update that was
+		// refused below, where what was there before is still ready.
+		h.failing, h.says = h.unsynced, h.unsynced.address+": "+h.unsynced.message
+		w.calm = time.Time{}
+		n.say("waiting for %s", h.says)
+		return false, w.giveUp(ctx, h)
+	}
 	if !h.agreed && !w.limit.passed() {
 		if w.disagreeing.IsZero() {
 			w.disagreeing = now

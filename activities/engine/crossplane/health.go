@@ -34,7 +34,9 @@ type health struct {
 	// says, in a line, what is waited for.
 	says string
 	// paused and failing are the deepest objects that are; nil when none is.
-	paused, failing *finding
+	// unsynced is the deepest of those failing that are not what they are to be:
+	// what they were asked for last was refused.
+	paused, failing, unsynced *finding
 	// untouched says that no controller has said anything about the object.
 	untouched bool
 	// blind says that a condition which matters does not tell which version of
@@ -94,6 +96,9 @@ func (h *health) look(address string, obj *unstructured.Unstructured) {
 	if hasSynced && synced.ObservedGeneration == 0 {
 		h.blind = true
 	}
+	if message := unsynced(obj); message != "" {
+		h.unsynced = &finding{address, message}
+	}
 	if message := trouble(obj); message != "" {
 		h.failing = &finding{address, message}
 	}
@@ -133,9 +138,9 @@ func paused(obj *unstructured.Unstructured) bool {
 	return obj.GetAnnotations()[annotationPaused] == "true"
 }
 
-// trouble is what an object says is going wrong; empty while nothing does. What
-// waits for another resource only waits.
-func trouble(obj *unstructured.Unstructured) string {
+// unsynced is why an object is not made what it is to be; empty while nothing is in
+// the way. What waits for another resource only waits.
+func unsynced(obj *unstructured.Unstructured) string {
 	if c, there := kube.FindCondition(obj, conditionSynced); there && c.Status == "False" && c.Reason == reasonError && !c.Stale(obj) {
 		if strings.Contains(c.Message, "cannot resolve references") {
 			return ""
@@ -144,6 +149,14 @@ func trouble(obj *unstructured.Unstructured) string {
 	}
 	if c, there := kube.FindCondition(obj, conditionLastAsync); there && c.Status == "False" && !c.Stale(obj) {
 		return c.String()
+	}
+	return ""
+}
+
+// trouble is what an object says is going wrong; empty while nothing does.
+func trouble(obj *unstructured.Unstructured) string {
+	if message := unsynced(obj); message != "" {
+		return message
 	}
 	if _, failed, message := kube.Status(obj); failed {
 		return message

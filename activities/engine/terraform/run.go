@@ -3,6 +3,7 @@
 package terraform
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -285,12 +286,16 @@ var named = regexp.MustCompile(`named "([^"]+)"|argument "([^"]+)"`)
 
 // provisioned is what a local-exec provisioner has come to. What its command said
 // matters, not the command, which may be long and is in the definition.
-var provisioned = regexp.MustCompile(`(?s)^Error running command '.*?': (exit status \d+)\. Output: \s*(\S.*?)\s*$`)
+var provisioned = regexp.MustCompile(`(?s)^Error running command '.*?': (exit status \d+)\. Output:\s*(.*?)\s*$`)
 
 // explain says in the definition's terms what the program says of the root
 // module, which nobody wrote.
 func (n *node) explain(d diagnostic) string {
-	said := strings.Trim(d.Summary+": "+provisioned.ReplaceAllString(d.Detail, "$2 ($1)"), ": ")
+	detail := d.Detail
+	if ended := provisioned.FindStringSubmatch(detail); ended != nil {
+		detail = fmt.Sprintf("%s (%s)", cmp.Or(ended[2], "the command failed and said nothing"), ended[1])
+	}
+	said := strings.Trim(d.Summary+": "+detail, ": ")
 	if d.Range == nil {
 		return said
 	}

@@ -237,6 +237,11 @@ func TestClasses(t *testing.T) {
 			module: "resource \"terraform_data\" \"one\" {\n provisioner \"local-exec\" {\n command = \"echo no room for it; exit 3\"\n }\n}\n",
 			want:   engine.Rejected, says: "provisioner error: no room for it (exit status 3)",
 		},
+		"silent provisioner": {
+			reason: "nor is there a label without a text behind it",
+			module: "resource \"terraform_data\" \"one\" {\n provisioner \"local-exec\" {\n command = \"exit 4\"\n }\n}\n",
+			want:   engine.Rejected, says: "provisioner error: the command failed and said nothing (exit status 4)",
+		},
 		"missing argument": {
 			reason: "a variable without a value is named",
 			module: plain + `variable "needed" { type = string }`, want: engine.Invalid, says: `needs "needed"`,

@@ -30,6 +30,8 @@ const (
 	patience = 5 * time.Minute
 	team     = "alpha"
 	nodes    = 30
+
+	environment = "staging"
 )
 
 // TestFaultAtEveryNode breaks each node of a graph of 30 of the fake engine in
@@ -42,16 +44,15 @@ func TestFaultAtEveryNode(t *testing.T) {
 	g := mixed.New(seed, nodes)
 	h := newHouse(t, g)
 	for i, n := range g.Nodes {
-		t.Run(fmt.Sprintf("%s-%s-%s", n.Name, n.Definition, n.Change), func(t *testing.T) {
+		t.Run(titleOf(n), func(t *testing.T) {
 			t.Parallel()
-			a := &application{
-				house: h, t: t, name: n.Name,
-				random: rand.New(rand.NewPCG(seed, uint64(i))),
-			}
-			a.play(n)
+			h.application(t, i).play(n)
 		})
 	}
 }
+
+// titleOf a node's test.
+func titleOf(n mixed.Node) string { return fmt.Sprintf("%s-%s-%s", n.Name, n.Definition, n.Change) }
 
 // house is a platform with both compositions, and one world for all
 // applications.
@@ -59,13 +60,32 @@ type house struct {
 	*testplatform.Platform
 	graph mixed.Graph
 	world string
+	// worlds of real engines, by engine.
+	worlds map[string]world
 }
 
+// newHouse has the fake engine alone.
 func newHouse(t *testing.T, g mixed.Graph) *house {
+	t.Helper()
+	h := &house{Platform: newPlatform(t), graph: g}
+	h.furnish(t, orchestrator.EnvironmentSpec{Provider: mixed.Provider, Engines: []string{fake.Name}})
+	h.StartWorker()
+	return h
+}
+
+func newPlatform(t *testing.T) *testplatform.Platform {
 	t.Helper()
 	p := testplatform.New(t, testplatform.StartTemporal(t, "faults"), "faults")
 	p.Config.Backoff = 5 * time.Millisecond
-	h := &house{Platform: p, graph: g, world: filepath.Join(p.Config.DataDir, "fake")}
+	return p
+}
+
+// furnish publishes what the fake engine's nodes are made of, both compositions and
+// the environment.
+func (h *house) furnish(t *testing.T, spec orchestrator.EnvironmentSpec) {
+	t.Helper()
+	p := h.Platform
+	h.world = filepath.Join(p.Config.DataDir, "fake")
 	ctx := t.Context()
 	definitions, err := catalog.ParseDefinitions("mixed.yaml", []byte(mixed.Definitions(fake.Name)))
 	if err != nil {
@@ -77,19 +97,26 @@ func newHouse(t *testing.T, g mixed.Graph) *house {
 		}
 	}
 	for _, name := range []string{mixed.CompositionBefore, mixed.CompositionAfter} {
-		if _, _, err := p.Compositions.PutComposition(ctx, "user:alpha", g.Composition(team, name), -1); err != nil {
+		if _, _, err := p.Compositions.PutComposition(ctx, "user:alpha", h.graph.Composition(team, name), -1); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if _, err := p.Registry.PutEnvironment(ctx, "user:platform", orchestrator.Environment{
 		APIVersion: orchestrator.APIVersion, Kind: orchestrator.KindEnvironment,
-		Metadata: orchestrator.EnvironmentMetadata{Name: "staging"},
-		Spec:     orchestrator.EnvironmentSpec{Provider: mixed.Provider, Engines: []string{fake.Name}},
+		Metadata: orchestrator.EnvironmentMetadata{Name: environment},
+		Spec:     spec,
 	}, -1); err != nil {
 		t.Fatal(err)
 	}
-	p.StartWorker()
-	return h
+}
+
+// application in which the i-th node is broken.
+func (h *house) application(t *testing.T, i int) *application {
+	t.Helper()
+	return &application{
+		house: h, t: t, name: h.graph.Nodes[i].Name,
+		random: rand.New(rand.NewPCG(h.graph.Seed, uint64(i))),
+	}
 }
 
 // application is one world of 30 nodes, in which one of them is broken.
@@ -101,7 +128,7 @@ type application struct {
 }
 
 func (a *application) scope() orchestrator.Scope {
-	return orchestrator.Scope{Team: team, Application: a.name, Environment: "staging"}
+	return orchestrator.Scope{Team: team, Application: a.name, Environment: environment}
 }
 
 func (a *application) address(n mixed.Node) string { return a.scope().String() + "/" + n.ID() }
@@ -204,7 +231,11 @@ func (a *application) inject(n mixed.Node, faults ...fake.Fault) {
 func (a *application) heal() {
 	a.t.Helper()
 	for _, n := range a.graph.Nodes {
-		a.inject(n)
+		if n.Engine == "" {
+			a.inject(n)
+		} else {
+			a.worlds[n.Engine].heal(a, n)
+		}
 	}
 }
 
@@ -258,13 +289,19 @@ func told(d orchestrator.Deployment) string {
 	return "[" + strings.Join(lines, "\n ") + "]"
 }
 
-// picture is everything that the application's nodes have in the world, by node.
-type picture map[string][]fake.Thing
+// picture is everything that the application's nodes have in their worlds, by node.
+type picture map[string]any
 
 func (a *application) picture() picture {
 	a.t.Helper()
 	p := picture{}
 	for _, n := range a.graph.Nodes {
+		if n.Engine != "" {
+			if there := a.worlds[n.Engine].look(a, n); there != nil {
+				p[n.ID()] = there
+			}
+			continue
+		}
 		things, err := fake.Things(a.world, a.address(n))
 		a.must(err)
 		if len(things) > 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/HatiCode/nestor/activities/engine/supervise"
+	"github.com/HatiCode/nestor/internal/testkube"
 )
 
 func TestMain(m *testing.M) {
@@ -20,5 +21,5 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "10"); err != nil {
 		panic(err)
 	}
-	os.Exit(m.Run())
+	os.Exit(testkube.Main(m))
 }

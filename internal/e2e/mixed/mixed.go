@@ -11,11 +11,14 @@ package mixed
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/HatiCode/nestor/catalog"
 	"github.com/HatiCode/nestor/composer"
+	"github.com/HatiCode/nestor/orchestrator"
 )
 
 // Provider of the definitions, for the environment that the graphs go to.
@@ -39,11 +42,16 @@ const (
 // Node of the graphs.
 type Node struct {
 	Name string
-	// Definition is one of those that Definitions gives.
+	// Engine is a real one; empty for the one of Definitions.
+	Engine string
+	// Definition is one of those that Definitions gives, or, of a real engine,
+	// "plain-<engine>".
 	Definition string
-	Class      catalog.RollbackClass
-	Retain     bool
-	Change     Change
+	// Config are inputs beside those that all nodes have.
+	Config map[string]any
+	Class  catalog.RollbackClass
+	Retain bool
+	Change Change
 	// Needs are the nodes whose outputs it takes: in the graph as it was, and in
 	// the one that shall be.
 	Before, After []string
@@ -84,12 +92,15 @@ type kind struct {
 
 func kinds() []kind {
 	return []kind{
-		{"plain", catalog.Revertible, false, 5},
+		{plainKind, catalog.Revertible, false, 5},
 		{"precious", catalog.SnapshotFirst, false, 3},
 		{"one-way", catalog.ForwardOnly, false, 1},
 		{"kept", catalog.Revertible, true, 1},
 	}
 }
+
+// plainKind is what most nodes are.
+const plainKind = "plain"
 
 // kindOf the node that drew a number below ten.
 func kindOf(number int) kind {
@@ -100,6 +111,30 @@ func kindOf(number int) kind {
 		}
 	}
 	return last
+}
+
+// Over gives the plain nodes to real engines, in turn. One that does not change
+// gets Terraform's, which alone can be made to fail there, and one that is replaced
+// is updated where an engine replaces nothing.
+func (g Graph) Over(engines ...string) Graph {
+	over := Graph{Seed: g.Seed, Nodes: slices.Clone(g.Nodes)}
+	given := 0
+	for i := range over.Nodes {
+		n := &over.Nodes[i]
+		if n.Definition != plainKind {
+			continue
+		}
+		n.Engine = engines[given%len(engines)]
+		given++
+		switch {
+		case n.Change == Unchanged:
+			n.Engine = orchestrator.EngineTerraform
+		case n.Change == Replaced && n.Engine != orchestrator.EngineTerraform && n.Engine != orchestrator.EnginePulumi:
+			n.Change = Updated
+		}
+		n.Definition += "-" + n.Engine
+	}
+	return over
 }
 
 // New draws a graph of so many nodes.
@@ -232,10 +267,9 @@ func (g Graph) Composition(team, name string) composer.Composition {
 		for _, need := range needs {
 			upstream = append(upstream, fmt.Sprintf("${resources.%s.outputs.address}", need))
 		}
-		c.Spec.Resources = append(c.Spec.Resources, composer.Resource{
-			Name: n.Name, CatalogRef: n.Definition,
-			Config: map[string]any{"size": size, "kind": kind, "upstream": strings.Join(upstream, " ")},
-		})
+		config := map[string]any{"size": size, "kind": kind, "upstream": strings.Join(upstream, " ")}
+		maps.Copy(config, n.Config)
+		c.Spec.Resources = append(c.Spec.Resources, composer.Resource{Name: n.Name, CatalogRef: n.Definition, Config: config})
 	}
 	return c
 }
