@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -46,15 +45,9 @@ type ground struct {
 
 func newGround(t *testing.T, applications ...string) *ground {
 	t.Helper()
-	g := &ground{plugins: t.TempDir()}
+	g := &ground{plugins: parts.PulumiProvider(t)}
 	g.temporal = testplatform.StartTemporal(t, applications...)
 	g.cluster = testkube.Start(t, testkube.Options{Crossplane: "v2", Kwok: true})
-	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w",
-		"-o", filepath.Join(g.plugins, "pulumi-resource-kube"), "./examples/pulumi-provider")
-	build.Dir = parts.Root(t)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the Pulumi provider: %v\n%s", err, out)
-	}
 	return g
 }
 

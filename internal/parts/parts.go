@@ -9,6 +9,7 @@ package parts
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 )
@@ -41,6 +42,20 @@ func Mirror(tb testing.TB) string {
 		tb.Fatalf("the test needs %s, which is not there; run `make build tools`", path)
 	}
 	return path
+}
+
+// PulumiProvider is a directory with the Pulumi provider of the examples, built for
+// the test; without debug information, which takes the linker most of its time.
+func PulumiProvider(tb testing.TB) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	//nolint:gosec // the repository's own package
+	build := exec.CommandContext(tb.Context(), "go", "build", "-ldflags=-s -w", "-o", filepath.Join(dir, "pulumi-resource-kube"), "./examples/pulumi-provider")
+	build.Dir = Root(tb)
+	if out, err := build.CombinedOutput(); err != nil {
+		tb.Fatalf("build the Pulumi provider of the examples: %v\n%s", err, out)
+	}
+	return dir
 }
 
 // Bin is the repository's bin/.

@@ -5,7 +5,6 @@ package mixed_test
 import (
 	"flag"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -66,18 +65,7 @@ func (a *application) playReal(n mixed.Node) {
 		a.heal()
 	}
 	a.failsToGo(n)
-	there := slices.Contains(a.present(), n.ID())
-	d := a.destroy()
-	if there {
-		a.wantStatus(d, orchestrator.StatusFailed)
-	}
-	a.wantResidue("a fault in the destruction", d, a.recorded(func(mixed.Node) bool { return true }))
-	a.heal()
-	a.whole(a.destroy())
-	if left := a.present(); len(left) > 0 {
-		a.fatalf("destroyed again, and %v is there", left)
-	}
-	a.wantNoSnapshots()
+	a.destroyBroken(n)
 }
 
 // newRealHouse has every engine, one cluster for all applications, and a namespace
@@ -116,7 +104,7 @@ func newRealHouse(t *testing.T, g mixed.Graph) *house {
 		workers.RoleControl, workers.RoleFake, workers.RoleTerraform, workers.RoleHelm, workers.RolePulumi, workers.RoleCrossplane,
 	}
 	h.Config.Slots = 3
-	h.Config.BinDirs = append(h.Config.BinDirs, plugins(t))
+	h.Config.BinDirs = append(h.Config.BinDirs, parts.PulumiProvider(t))
 	h.Config.SecretsDir = t.TempDir()
 	secrets := filepath.Join(h.Config.SecretsDir, "_platform")
 	if err := os.Mkdir(secrets, 0o700); err != nil {
@@ -127,18 +115,6 @@ func newRealHouse(t *testing.T, g mixed.Graph) *house {
 	}
 	h.StartWorker()
 	return h
-}
-
-// plugins is a directory with the Pulumi provider of the examples.
-func plugins(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", filepath.Join(dir, "pulumi-resource-kube"), "./examples/pulumi-provider")
-	build.Dir = parts.Root(t)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the Pulumi provider: %v\n%s", err, out)
-	}
-	return dir
 }
 
 // publish puts the definitions of real engines' nodes into the catalog.

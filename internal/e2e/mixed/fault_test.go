@@ -165,6 +165,12 @@ func (a *application) play(n mixed.Node) {
 		}
 	}
 	a.inject(n, fake.Fault{Verb: fake.VerbDestroy, Times: -1, After: a.random.IntN(2) == 0})
+	a.destroyBroken(n)
+}
+
+// destroyBroken destroys everything while a node cannot go, and again when it can.
+func (a *application) destroyBroken(n mixed.Node) {
+	a.t.Helper()
 	there := slices.Contains(a.present(), n.ID())
 	d := a.destroy()
 	if there {
