@@ -68,7 +68,7 @@ func (s *Steps) apply(
 	if commit.Changed {
 		if err := s.ready(ctx, j, shown, registry.Intent{
 			Created: created, Counts: commit.Counts, ChangeDigest: commit.ChangeDigest,
-			Graph: j.in.GraphDigest, Inputs: inputs, Claims: claims, Refilled: from != nil,
+			Graph: j.in.GraphDigest, Inputs: inputs, Claims: claims, Refilled: from != nil, Replacing: replacing(preview),
 		}, from); err != nil {
 			commit.Changed = j.attempt.Intended == j.in.GraphDigest
 			return commit, res, err
@@ -90,7 +90,7 @@ func (s *Steps) apply(
 	res = contract.StepResult{
 		Status: status, Created: run.Created,
 		Changed:     commit.Changed || run.Changed,
-		Replaced:    commit.Counts.Replace > 0 || run.Replaced,
+		Replaced:    j.madeAgain(commit.Counts),
 		Snapshotted: j.snapshotted(),
 	}
 	res.Differs, commit.Renewed, err = s.differs(ctx, j, inputs, res.Changed)

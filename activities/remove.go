@@ -84,7 +84,7 @@ func (s *Steps) observe(ctx context.Context, j *job) (registry.Commit, contract.
 	}
 	run := j.attempt.Run
 	res := contract.StepResult{
-		Status: orchestrator.NodeObserved, Exists: seen.Exists, Created: run.Created, Replaced: run.Replaced,
+		Status: orchestrator.NodeObserved, Exists: seen.Exists, Created: run.Created, Replaced: run.Replaced && !j.allThere(seen),
 		Snapshotted: j.snapshotted(),
 	}
 	if res.Untouched, err = s.untouched(ctx, j, seen); err != nil {

@@ -184,7 +184,10 @@ type NodeRun struct {
 	Failures int        `json:"failures,omitempty"`
 	Status   NodeStatus `json:"status"`
 	Changed  bool       `json:"changed"`            // the engine was asked to change something, in any attempt
-	Replaced bool       `json:"replaced,omitempty"` // a resource was replaced, in any attempt
+	Replaced bool       `json:"replaced,omitempty"` // a resource was to be replaced, in any attempt
+	// Replacing are digests of what was to be replaced: as long as the engine finds
+	// all of it, nothing was. One is empty where the engine cannot tell.
+	Replacing []string `json:"replacing,omitempty"`
 	// Compensation of what this deployment has asked an engine for, recorded
 	// before it was asked; nil where it was asked for no change.
 	Compensation *Compensation `json:"compensation,omitempty"`

@@ -176,6 +176,8 @@ type Observation struct {
 	// could record it: each may or may not be there. Exists is true then, since
 	// unknown is never absent.
 	Uncertain []string
+	// Instances tells apart the resources that exist: see Preview.Instances.
+	Instances map[string]string
 	// StateRef of the state that was read; see Request.StateRef.
 	StateRef string
 }
@@ -193,6 +195,11 @@ type Preview struct {
 	// State is what the preview was made on; the zero State is that of a node
 	// that has none.
 	State State
+	// Instances has, for what exists, a text by the address of Changes that is the
+	// same for as long as the resource was not replaced. It may change without. What
+	// the engine cannot tell of is left out: the replacement of that has happened as
+	// soon as it was asked for.
+	Instances map[string]string
 }
 
 // State identifies a state that was read, where the engine has such a thing.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/HatiCode/nestor/orchestrator"
 	"github.com/HatiCode/nestor/store"
@@ -218,6 +219,7 @@ func (r *Registry) continues(ctx context.Context, run *orchestrator.NodeRun) err
 			earlier.Action, earlier.Attempt, run.Action, run.Attempt, ErrFenced)
 	}
 	run.Created, run.Replaced, run.BeforeRef = earlier.Created, earlier.Replaced, earlier.BeforeRef
+	run.Replacing = earlier.Replacing
 	run.Compensation, run.Forgotten = earlier.Compensation, run.Forgotten || earlier.Forgotten
 	if run.Action == orchestrator.StepRestore && earlier.Action != run.Action {
 		run.Replaced = false // by the restoration
@@ -283,6 +285,8 @@ type Intent struct {
 	Counts   orchestrator.Counts
 	// ChangeDigest of the previewed changes.
 	ChangeDigest string
+	// Replacing is added to NodeRun's.
+	Replacing []string
 	// Graph and Inputs that are applied.
 	Graph  string
 	Inputs []OutputValue
@@ -306,6 +310,7 @@ func (r *Registry) intend(ctx context.Context, a *Attempt, in Intent) error {
 	run := a.Run
 	run.Created = run.Created || in.Created
 	run.Replaced = run.Replaced || in.Counts.Replace > 0
+	run.Replacing = union(run.Replacing, in.Replacing)
 	run.Counts, run.ChangeDigest = in.Counts, in.ChangeDigest
 	run.Compensation = cmp.Or(in.Compensation, run.Compensation)
 	run.Refilled = run.Refilled || in.Refilled
@@ -335,6 +340,13 @@ func (r *Registry) intend(ctx context.Context, a *Attempt, in Intent) error {
 	a.Run, a.Intended, a.Adopting, a.Claims, a.Forgotten = run, in.Graph, in.Adopting, head.Claims, false
 	a.Creating = head.Creating
 	return nil
+}
+
+// union of two sets of texts, ordered.
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // fenced commits; a fence that has moved is ErrFenced.

@@ -78,7 +78,7 @@ func (n *node) plan(ctx context.Context) (plan, error) {
 	if err != nil {
 		return p, err
 	}
-	p.preview = engine.Preview{Token: n.token(p, raw), State: p.found.state()}
+	p.preview = engine.Preview{Token: n.token(p, raw), State: p.found.state(), Instances: n.instances(p.found.all()...)}
 	if len(n.req.Unknown) > 0 {
 		p.preview.Token = "" // it is never applied
 	}

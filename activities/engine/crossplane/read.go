@@ -182,7 +182,18 @@ func (n *node) observation(ctx context.Context, obj *unstructured.Unstructured) 
 		return engine.Observation{}, err
 	}
 	return engine.Observation{
-		Exists: true, Outputs: outputs, State: stateOf(obj),
+		Exists: true, Outputs: outputs, State: stateOf(obj), Instances: n.instances(obj),
 		StateRef: joinRef(obj.GetNamespace(), obj.GetName()),
 	}, nil
+}
+
+// instances are the cluster's own names of objects, but for those that are going.
+func (n *node) instances(objects ...*unstructured.Unstructured) map[string]string {
+	out := map[string]string{}
+	for _, o := range objects {
+		if o.GetDeletionTimestamp() == nil {
+			out[addressOf(n.gvk, o.GetNamespace(), o.GetName())] = string(o.GetUID())
+		}
+	}
+	return out
 }

@@ -34,7 +34,7 @@ func (n *node) observed(ctx context.Context, d deployment) (engine.Observation, 
 	}
 	return engine.Observation{
 		Exists: d.occupied(), Outputs: outputs, State: d.state(),
-		Uncertain: d.uncertain(), StateRef: n.stack.ref(),
+		Uncertain: d.uncertain(), StateRef: n.stack.ref(), Instances: n.instances(d),
 	}, nil
 }
 
@@ -44,8 +44,27 @@ func (n *node) preview(ctx context.Context) (engine.Preview, error) {
 		return engine.Preview{}, err
 	}
 	p, err := n.previewOf(ctx, d, uncertain)
-	p.State = d.state()
+	p.State, p.Instances = d.state(), n.instances(d)
 	return p, err
+}
+
+// instances tell of each resource its ID and when Pulumi made it. Two with one
+// address, below different parents, cannot be told apart.
+func (n *node) instances(d deployment) map[string]string {
+	out, seen := map[string]string{}, map[string]bool{}
+	for _, r := range d.Resources {
+		address := n.redact.Text(addressOf(r.URN))
+		if !r.Custom || own(r.Type) || r.Delete {
+			continue
+		}
+		if r.Created != "" && !seen[address] {
+			out[address] = r.Created + " " + r.ID
+		} else {
+			delete(out, address)
+		}
+		seen[address] = true
+	}
+	return out
 }
 
 func (n *node) previewOf(ctx context.Context, d deployment, uncertain []string) (engine.Preview, error) {

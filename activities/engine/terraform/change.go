@@ -43,6 +43,20 @@ func (n *node) changes(plan *tfjson.Plan) []orchestrator.Change {
 	return out
 }
 
+// instances are digests of what the state holds of each resource. A state has no
+// word for one that was made again, so this tells only of those that are replaced
+// for an attribute: made again, it would have another one there.
+func instances(s state, plan *tfjson.Plan) map[string]string {
+	held := s.current()
+	for _, r := range plan.ResourceChanges {
+		action, _ := actionOf(r)
+		if action == orchestrator.ActionReplace && r.ActionReason != tfjson.ActionReasonReplaceBecauseCannotUpdate {
+			delete(held, r.Address)
+		}
+	}
+	return held
+}
+
 // actionOf maps the program's actions; reading a data source and doing nothing
 // are no changes.
 func actionOf(r *tfjson.ResourceChange) (orchestrator.Action, bool) {

@@ -50,7 +50,7 @@ func (n *node) observe(ctx context.Context) (engine.Observation, error) {
 	}
 	return engine.Observation{
 		Exists:  s.exists() || len(uncertain) > 0,
-		Outputs: outputs, State: engine.State{Lineage: s.Lineage, Serial: s.Serial}, Uncertain: uncertain,
+		Outputs: outputs, State: engine.State{Lineage: s.Lineage, Serial: s.Serial}, Uncertain: uncertain, Instances: s.current(),
 	}, nil
 }
 
@@ -106,7 +106,9 @@ func (n *node) previewOf(ctx context.Context, s state, uncertain []string) (engi
 	if err != nil {
 		return engine.Preview{}, errors.Join(err, n.dropPlan(plan))
 	}
-	p := engine.Preview{Changes: n.changes(shown), OutputsKept: n.kept(shown), Token: filepath.Base(plan)}
+	p := engine.Preview{
+		Changes: n.changes(shown), OutputsKept: n.kept(shown), Token: filepath.Base(plan), Instances: instances(s, shown),
+	}
 	if len(n.req.Unknown) > 0 {
 		p.Token = "" // it holds the plan-only resource and is never applied
 		return p, n.dropPlan(plan)
