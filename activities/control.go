@@ -171,12 +171,12 @@ func (c *Control) DescribeRun(ctx context.Context, in contract.DescribeInput) (c
 	if err != nil {
 		return contract.DescribeResult{}, toTemporal(err)
 	}
-	err = c.FinishDeployment(ctx, contract.FinishInput{
+	err = c.finish(ctx, contract.FinishInput{
 		Deployment: in.Deployment, Status: orchestrator.StatusFailed, Principal: "workflow:" + contract.WorkflowApplication,
 		Residue: residue,
 		Error:   why + "; nothing was rolled back: " + again(d.Kind) + " again to come to a known state",
-	})
-	return contract.DescribeResult{Ended: true, Status: orchestrator.StatusFailed}, err
+	}, unjudged)
+	return contract.DescribeResult{Ended: true, Status: orchestrator.StatusFailed}, toTemporal(err)
 }
 
 func again(k orchestrator.Kind) string {

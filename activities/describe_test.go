@@ -87,3 +87,63 @@ func TestDescribeRun(t *testing.T) {
 		})
 	}
 }
+
+// terminated finishes a deployment whose workflow somebody has ended in Temporal,
+// and returns the nodes that its record lists.
+func (f *fixture) terminated(id string) []string {
+	f.t.Helper()
+	c := &activities.Control{
+		Registry: f.Registry, Compiler: f.Compiler, Graphs: f.steps.Graphs,
+		Temporal: describer(func(string) (enumspb.WorkflowExecutionStatus, error) {
+			return enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, nil
+		}),
+	}
+	_, err := c.DescribeRun(f.t.Context(), contract.DescribeInput{Deployment: id})
+	f.must(err)
+	d, err := f.Registry.GetDeployment(f.t.Context(), id)
+	f.must(err)
+	var listed []string
+	for _, r := range d.Residue {
+		if r.Since != "" {
+			f.t.Errorf("%s was left by the deployment itself: %+v", r.Node, r)
+		}
+		listed = append(listed, r.Node)
+	}
+	return listed
+}
+
+// TestWhatATerminatedDeploymentChanged is listed, since nobody has judged it; also
+// by a deployment after it that is undone, so that nobody takes the environment for
+// one that is as its release.
+func TestWhatATerminatedDeploymentChanged(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	small, large := f.graph(saved("small")), f.graph(saved("large"))
+	first := f.running(small)
+	f.done(first, small, database, orchestrator.StepApply)
+	f.done(first, small, app, orchestrator.StepApply)
+	f.finish(first, orchestrator.StatusSucceeded)
+	second := f.running(large)
+	f.done(second, large, database, orchestrator.StepApply)
+	f.done(second, large, app, orchestrator.StepApply) // which is the same in both
+	if diff := cmp.Diff([]string{database}, f.terminated(second)); diff != "" {
+		t.Errorf("listed (-want +got):\n%s", diff)
+	}
+	third := f.finish(f.running(large), orchestrator.StatusRolledBack)
+	if len(third) != 1 || third[0].Node != database || third[0].Since != second {
+		t.Errorf("the one after it lists %+v", third)
+	}
+}
+
+// TestAFirstDeploymentThatWasTerminated: what it made belongs to no release that has
+// succeeded.
+func TestAFirstDeploymentThatWasTerminated(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	small := f.graph(saved("small"))
+	first := f.running(small)
+	f.done(first, small, database, orchestrator.StepApply)
+	if diff := cmp.Diff([]string{database}, f.terminated(first)); diff != "" {
+		t.Errorf("listed (-want +got):\n%s", diff)
+	}
+}

@@ -36,7 +36,11 @@ type tiny struct {
 	// ignore is an input that is read only once, immutable one whose change
 	// replaces; stubborn destroys nothing.
 	ignore, immutable string
-	stubborn          bool
+	// silent is an input that no attribute shows, as one that a provisioner reads.
+	silent string
+	// instance is what tells a resource from one that is made again; empty for none.
+	instance string
+	stubborn bool
 }
 
 func newTiny() *tiny {
@@ -74,7 +78,14 @@ func (e *tiny) Observe(ctx context.Context, req engine.Request) (engine.Observat
 	defer e.mu.Unlock()
 	_, exists := e.made[req.Address]
 	state := e.states[req.Address]
-	return engine.Observation{Exists: exists, State: state}, nil
+	return engine.Observation{Exists: exists, State: state, Instances: e.instances(req.Node)}, nil
+}
+
+func (e *tiny) instances(node string) map[string]string {
+	if e.instance == "" {
+		return nil
+	}
+	return map[string]string{"tiny." + node: e.instance}
 }
 
 // Preview implements engine.Engine.
@@ -82,7 +93,7 @@ func (e *tiny) Preview(ctx context.Context, req engine.Request) (p engine.Previe
 	defer func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		p.State = e.states[req.Address]
+		p.State, p.Instances = e.states[req.Address], e.instances(req.Node)
 	}()
 	if err := e.begin(ctx, "preview", req); err != nil {
 		return engine.Preview{}, err
@@ -105,7 +116,7 @@ func (e *tiny) Preview(ctx context.Context, req engine.Request) (p engine.Previe
 	case e.immutable != "" && there[e.immutable] != req.Inputs[e.immutable]:
 		change.Action = orchestrator.ActionReplace
 	}
-	change.Attributes = attributesOf(req, there)
+	change.Attributes = slices.DeleteFunc(attributesOf(req, there), func(a orchestrator.AttributeChange) bool { return a.Path == e.silent })
 	return engine.Preview{Changes: []orchestrator.Change{change}, OutputsKept: e.kept}, nil
 }
 

@@ -26,6 +26,7 @@ import (
 type listing struct {
 	c        *Control
 	d        orchestrator.Deployment
+	own      judgement
 	state    registry.ScopeState
 	heads    []orchestrator.NodeHead
 	at       map[string]int // index of a node's head
@@ -41,9 +42,11 @@ type listing struct {
 }
 
 // listing begins the list of what a deployment leaves.
-func (c *Control) listing(ctx context.Context, d orchestrator.Deployment, in contract.FinishInput) (*listing, error) {
+func (c *Control) listing(
+	ctx context.Context, d orchestrator.Deployment, in contract.FinishInput, own judgement,
+) (*listing, error) {
 	l := &listing{
-		c: c, d: d, at: map[string]int{}, named: map[string]bool{}, more: in.MoreResidue,
+		c: c, d: d, own: own, at: map[string]int{}, named: map[string]bool{}, more: in.MoreResidue,
 		graphs: map[string]composer.Graph{}, adopted: map[string]bool{},
 	}
 	if len(in.Residue) == 0 && !carries(d, in.Status) {
@@ -77,7 +80,7 @@ func (l *listing) carry(ctx context.Context, ended orchestrator.Status) error {
 		return nil
 	}
 	earlier, found, err := l.c.Registry.LastActed(ctx, l.d.Scope, l.d.N)
-	if err != nil || !found {
+	if err != nil || !found && l.own == judged {
 		return err
 	}
 	if earlier.Status == orchestrator.StatusSucceeded {
@@ -114,10 +117,15 @@ func (l *listing) carry(ctx context.Context, ended orchestrator.Status) error {
 
 // unlisted adds the nodes that no list names and that are not whole, and with every
 // also those that are and are not as they shall be. What the deployment acted on, it
-// has judged itself.
+// has judged itself, unless its workflow ended without a word: of that, too, every
+// one is added that is not as it shall be.
 func (l *listing) unlisted(ctx context.Context, listed map[string]bool, every bool) error {
 	for _, head := range l.heads {
-		if head.Forgotten || head.LastDeployment == l.d.ID || listed[head.Node] || l.named[head.Node] || head.Whole() && !every {
+		mine := head.LastDeployment == l.d.ID
+		switch {
+		case head.Forgotten, l.named[head.Node], mine && l.own == judged:
+			continue
+		case !mine && (listed[head.Node] || head.Whole() && !every):
 			continue
 		}
 		left, err := l.still(ctx, head)
@@ -126,6 +134,9 @@ func (l *listing) unlisted(ctx context.Context, listed map[string]bool, every bo
 		}
 		if left == nil {
 			continue
+		}
+		if mine {
+			left.Since = ""
 		}
 		if err := l.add(ctx, *left); err != nil {
 			return err
@@ -143,6 +154,9 @@ func (l *listing) still(ctx context.Context, head orchestrator.NodeHead) (*orche
 		return left, nil
 	}
 	left.Reason = "it is not as the release that succeeded last has it"
+	if l.state.Graph == "" {
+		left.Reason = "no release has succeeded here"
+	}
 	if _, known := l.graphs[head.GraphDigest]; l.full && !known {
 		return left, nil
 	}

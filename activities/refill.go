@@ -212,9 +212,11 @@ func takes(head orchestrator.NodeHead, without, with []orchestrator.Change) bool
 }
 
 // emptied says that after the changes a node holds nothing of what it held: they
-// replace a resource, or make a node that is not there.
+// replace a resource, or make a node that is not there, or make again what a step
+// that left it half-way had taken away.
 func emptied(head orchestrator.NodeHead, changes []orchestrator.Change) bool {
-	return orchestrator.CountChanges(changes).Replace > 0 || head.InputsRef == ""
+	counts := orchestrator.CountChanges(changes)
+	return counts.Replace > 0 || head.InputsRef == "" || head.Intended != "" && counts.Create > 0
 }
 
 // restores says in what a step that makes a resource anew would take from another

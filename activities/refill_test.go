@@ -189,12 +189,9 @@ func TestGoingBackIsProven(t *testing.T) {
 	}
 }
 
-// TestGoingBackIsResumed: an attempt that follows on one that was cut off after
-// the old resource went finds the same snapshot.
-func TestGoingBackIsResumed(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	f.replaced("small", "large")
+// takeAway lets the next apply of the database be cut off after the old resource
+// went.
+func (f *fixture) takeAway() {
 	f.engine.during = func(_ context.Context, verb string) error {
 		f.engine.mu.Lock()
 		defer f.engine.mu.Unlock()
@@ -205,6 +202,31 @@ func TestGoingBackIsResumed(t *testing.T) {
 		}
 		return nil
 	}
+}
+
+// TestRestoreFillsWhatWasTakenAway, and says so, even where the engine shows nothing
+// of what it is filled from.
+func TestRestoreFillsWhatWasTakenAway(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	id, small, large := f.grown()
+	f.engine.immutable, f.engine.ignore, f.engine.silent = "size", "restoreFrom", "restoreFrom"
+	f.takeAway()
+	if _, err := f.step(contract.StepInput{Deployment: id, Node: database, Action: orchestrator.StepApply, GraphDigest: large}); err == nil {
+		t.Fatal("it was not cut off")
+	}
+	if res := f.done(id, small, database, orchestrator.StepRestore); !res.Snapshotted || f.given()["restoreFrom"] != canary {
+		t.Errorf("it was given %v, and says %+v", f.given(), res)
+	}
+}
+
+// TestGoingBackIsResumed: an attempt that follows on one that was cut off after
+// the old resource went finds the same snapshot.
+func TestGoingBackIsResumed(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.replaced("small", "large")
+	f.takeAway()
 	in := contract.StepInput{
 		Deployment: f.going(orchestrator.KindRollback, ""), Node: database, Action: orchestrator.StepApply, GraphDigest: f.graph(saved("small")),
 	}

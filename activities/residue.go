@@ -15,15 +15,24 @@ import (
 // Unless the deployment succeeded, what earlier ones have left is listed with it
 // as long as it is not mended.
 func (c *Control) FinishDeployment(ctx context.Context, in contract.FinishInput) error {
-	return toTemporal(c.finish(ctx, in))
+	return toTemporal(c.finish(ctx, in, judged))
 }
 
-func (c *Control) finish(ctx context.Context, in contract.FinishInput) error {
+// judgement says whether a deployment itself has said what it leaves of what it
+// acted on. One whose workflow ended without a word has not.
+type judgement bool
+
+const (
+	judged   judgement = true
+	unjudged judgement = false
+)
+
+func (c *Control) finish(ctx context.Context, in contract.FinishInput, own judgement) error {
 	d, err := c.Registry.GetDeployment(ctx, in.Deployment)
 	if err != nil {
 		return err
 	}
-	l, err := c.listing(ctx, d, in)
+	l, err := c.listing(ctx, d, in, own)
 	if err != nil {
 		return err
 	}

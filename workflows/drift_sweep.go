@@ -65,7 +65,7 @@ func (s *sweep) start(ctx workflow.Context, scope orchestrator.Scope) {
 func (s *sweep) check(ctx workflow.Context, scope orchestrator.Scope) error {
 	var begun contract.BeginDriftResult
 	begin := contract.BeginDriftInput{Scope: scope, RequestID: "round/" + s.round}
-	if err := record(ctx, contract.ActivityBeginDrift, begin, &begun); err != nil {
+	if err := recordBriefly(ctx, contract.ActivityBeginDrift, begin, &begun); err != nil {
 		return err
 	}
 	if begun.Skipped != "" {

@@ -128,7 +128,7 @@ func (d *deployment) nextLook() (next time.Time, some bool) {
 func (d *deployment) look(ctx workflow.Context, name string, q *queue) {
 	before, known := q.since, true
 	var res contract.ServedResult
-	if err := record(ctx, contract.ActivityServed, contract.ServedInput{Queue: name}, &res); err != nil {
+	if err := recordBriefly(ctx, contract.ActivityServed, contract.ServedInput{Queue: name}, &res); err != nil {
 		workflow.GetLogger(ctx).Warn("nobody knows whether a queue is served", "queue", name, "error", err)
 		known = false
 	}

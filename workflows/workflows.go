@@ -32,15 +32,14 @@ func Register(w worker.WorkflowRegistry) {
 	w.RegisterWorkflowWithOptions(DriftSweep, stays(contract.WorkflowDriftSweep))
 }
 
-// withRecords returns a context for local activities that read or write
-// records. They are tried until the store answers: a deployment waits for its
-// store, it does not fail for it.
-func withRecords(ctx workflow.Context) workflow.Context {
+// withRecords returns a context for local activities that read or write records
+// and are tried for so long.
+func withRecords(ctx workflow.Context, within time.Duration) workflow.Context {
 	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
 		// One try's. Where nothing is said about all of them, the SDK takes it for
 		// their limit as well.
 		StartToCloseTimeout:    30 * time.Second,
-		ScheduleToCloseTimeout: outage,
+		ScheduleToCloseTimeout: within,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    100 * time.Millisecond,
 			BackoffCoefficient: 2,
@@ -52,15 +51,23 @@ func withRecords(ctx workflow.Context) workflow.Context {
 const (
 	// outage is how long a store may be away: no limit anybody meets.
 	outage = 10 * 365 * 24 * time.Hour
+	// brief is how long who can do without an answer waits for one.
+	brief = 5 * time.Minute
 	// recordRetry is the pause between two tries that a long outage comes to. It is
 	// longer than a workflow task, so that a timer waits it out: some events a
 	// minute, where a task that is kept open would write a multiple of that.
 	recordRetry = time.Minute
 )
 
-// record runs a local activity on the store and waits for it.
+// record runs a local activity on the store and waits until the store answers: a
+// deployment waits for its store, it does not fail for it.
 func record(ctx workflow.Context, activity string, in, result any) error {
-	return workflow.ExecuteLocalActivity(withRecords(ctx), activity, in).Get(ctx, result)
+	return workflow.ExecuteLocalActivity(withRecords(ctx, outage), activity, in).Get(ctx, result)
+}
+
+// recordBriefly is record for what goes on without the answer.
+func recordBriefly(ctx workflow.Context, activity string, in, result any) error {
+	return workflow.ExecuteLocalActivity(withRecords(ctx, brief), activity, in).Get(ctx, result)
 }
 
 // withControl returns a context for activities on the control queue that may

@@ -128,8 +128,15 @@ func testReplace(t *testing.T, h Harness) {
 	t.Helper()
 	s := begin(t, h)
 	_, first := s.up(t, nil)
+	held := s.instances(t, nil)
 	p, second := s.up(t, map[string]any{"name": "beta"})
 	wantReplacement(t, h, p)
+	now := s.instances(t, map[string]any{"name": "beta"})
+	for _, c := range p.Changes {
+		if was, told := p.Instances[c.Address]; told && c.Action == orchestrator.ActionReplace && (held[c.Address] != was || now[c.Address] == was) {
+			t.Errorf("%s is told from others by %q, which was %q before and is %q now", c.Address, was, held[c.Address], now[c.Address])
+		}
+	}
 	wantKept(t, p, first, second)
 	if first.Outputs["id"] == second.Outputs["id"] {
 		t.Error("the id is still the old one")
@@ -137,6 +144,16 @@ func testReplace(t *testing.T, h Harness) {
 	if c, d := s.count(t, "create beta"), s.count(t, "destroy alpha"); c != 1 || d != 1 {
 		t.Errorf("created %d, destroyed %d; want 1 and 1", c, d)
 	}
+}
+
+// instances are what the engine tells the thing by.
+func (s *subject) instances(t *testing.T, change map[string]any) map[string]string {
+	t.Helper()
+	seen, err := s.engine.Observe(t.Context(), s.request(t, change))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seen.Instances
 }
 
 // wantReplacement says that a preview shows how the thing is replaced.
