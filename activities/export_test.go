@@ -22,6 +22,9 @@ func Covered(change orchestrator.Change, approved []orchestrator.Change) string 
 // Cut is cut.
 func Cut(text []byte, all bool) int { return cut(text, all) }
 
+// Explain is explain.
+func Explain(working context.Context, err error) error { return explain(working, err) }
+
 // GraphPage is page.
 func GraphPage(g composer.Graph, number, limit int) (contract.LoadGraphResult, error) {
 	return page(g, number, limit)

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/HatiCode/nestor/activities"
@@ -119,5 +121,31 @@ func TestStepFailure(t *testing.T) {
 	var app *temporal.ApplicationError
 	if err := activities.StepFailure(activities.NotApproved("sha256:x", "m"), 1); !errors.As(err, &app) || app.Details(&digest) != nil || digest != "sha256:x" {
 		t.Errorf("the digest to approve is %q: %v", digest, err)
+	}
+}
+
+// TestWhoStopped: an engine knows only that it was stopped; the step knows why.
+func TestWhoStopped(t *testing.T) {
+	t.Parallel()
+	stopped := engineError(engine.Canceled)
+	for name, tc := range map[string]struct {
+		cause  error
+		err    error
+		says   string
+		reason string
+	}{
+		"asked":       {temporal.NewCanceledError(), stopped, stopped.Error(), "somebody did"},
+		"not heard":   {serviceerror.NewNotFound("no such activity"), stopped, "did not reach Temporal in time", "Temporal has given the attempt up"},
+		"failed":      {serviceerror.NewNotFound("no such activity"), engineError(engine.Rejected), "it said so", "it has failed before that"},
+		"not its own": {serviceerror.NewNotFound("no such activity"), context.Canceled, context.Canceled.Error(), "no engine was at work"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(tc.cause)
+			if err := activities.Explain(ctx, tc.err); !strings.Contains(err.Error(), tc.says) {
+				t.Errorf("%s: %q is not in %q", tc.reason, tc.says, err)
+			}
+		})
 	}
 }

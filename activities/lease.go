@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
@@ -237,14 +238,24 @@ func (t *tenancy) release(j *job) {
 	j.attempt.Held = j.attempt.Held || t.held
 }
 
-// explain tells an engine that stopped because the lease was lost from one that
-// somebody asked to stop. working is the context that hold gave the step.
+// explain tells an engine that stopped because the lease was lost, or because
+// Temporal was not told in time that it is at work, from one that somebody asked to
+// stop. working is the context that hold gave the step.
 func explain(working context.Context, err error) error {
-	lost := (*lostError)(nil)
-	if !errors.As(context.Cause(working), &lost) || engine.ClassOf(err) != engine.Canceled {
+	if engine.ClassOf(err) != engine.Canceled {
 		return err
 	}
-	return lost
+	if lost := (*lostError)(nil); errors.As(context.Cause(working), &lost) {
+		return lost
+	}
+	stopped, is := engine.AsError(err)
+	if unheard := serviceerror.ServiceError(nil); is && errors.As(context.Cause(working), &unheard) {
+		return &engine.Error{
+			Class: engine.Canceled, Engine: stopped.Engine, Resource: stopped.Resource, Err: err,
+			Message: "stopped, since its worker did not reach Temporal in time; the next attempt goes on with it",
+		}
+	}
+	return err
 }
 
 // commit records the end of a step, and tries again while the store is out of
