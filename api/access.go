@@ -56,6 +56,7 @@ func newAccess() *access {
 		"GetRelease":             team(func(r any) string { return r.(gen.GetReleaseRequestObject).Team }),
 		"CreatePlan":             team(func(r any) string { return r.(gen.CreatePlanRequestObject).Body.Team }),
 		"GetPlan":                everybody,
+		"CancelPlan":             everybody,
 		"CreateDrift":            team(func(r any) string { return r.(gen.CreateDriftRequestObject).Body.Team }),
 		"ListDrifts":             team(func(r any) string { return r.(gen.ListDriftsRequestObject).Params.Team }),
 		"GetDrift":               team(func(r any) string { return r.(gen.GetDriftRequestObject).Team }),

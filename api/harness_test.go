@@ -326,6 +326,11 @@ func (f *fakeTemporal) Cancel(_ context.Context, _, _ string, s contract.CancelS
 
 func (f *fakeTemporal) StartPlan(_ context.Context, in contract.PlanInput) error { return f.record(in) }
 
+func (f *fakeTemporal) CancelPlan(_ context.Context, plan string) error { return f.record(canceled(plan)) }
+
+// canceled is a plan that somebody wants stopped.
+type canceled string
+
 func (f *fakeTemporal) StartDrift(_ context.Context, in contract.DriftInput) error {
 	return f.record(in)
 }

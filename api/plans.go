@@ -55,6 +55,20 @@ func (s *Server) GetPlan(ctx context.Context, r gen.GetPlanRequestObject) (gen.G
 	return gen.GetPlan200JSONResponse(plan), nil
 }
 
+// CancelPlan implements POST /plans/{id}/cancel.
+func (s *Server) CancelPlan(ctx context.Context, r gen.CancelPlanRequestObject) (gen.CancelPlanResponseObject, error) {
+	plan, err := s.visiblePlan(ctx, r.ID)
+	if err != nil {
+		return nil, err
+	}
+	if plan.Status == orchestrator.PlanRunning {
+		if err := s.d.Temporal.CancelPlan(ctx, plan.ID); err != nil {
+			return nil, err
+		}
+	}
+	return gen.CancelPlan202JSONResponse(plan), nil
+}
+
 // closeGone closes a plan whose workflow has ended. While nobody can tell, the
 // plan stays as it is.
 func (s *Server) closeGone(ctx context.Context, plan orchestrator.Plan) (orchestrator.Plan, error) {

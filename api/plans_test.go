@@ -49,3 +49,37 @@ func TestPlanOfAGoneWorkflow(t *testing.T) {
 		})
 	}
 }
+
+// TestCancelPlan: a plan that is being made is stopped by whoever may see it; one that
+// is made stays as it is.
+func TestCancelPlan(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	h.platform()
+	plan := decode[orchestrator.Plan](h.post(alphaToken, "/api/v1/plans", map[string]any{
+		"team": "alpha", "application": "shop", "environment": "staging", "kind": "apply", "release": h.release().Digest,
+	}).want(http.StatusAccepted))
+	asked := func() (times int) {
+		for _, sent := range h.temporal.seen() {
+			if sent == canceled(plan.ID) {
+				times++
+			}
+		}
+		return times
+	}
+	h.post(betaToken, "/api/v1/plans/"+plan.ID+"/cancel", nil).want(http.StatusNotFound)
+	if asked() != 0 {
+		t.Error("another team has stopped it")
+	}
+	h.post(alphaToken, "/api/v1/plans/"+plan.ID+"/cancel", nil).want(http.StatusAccepted)
+	if asked() != 1 {
+		t.Errorf("it was asked to stop %d times", asked())
+	}
+	if err := h.records.FinishPlan(t.Context(), "user:alpha", plan.ID, "canceled"); err != nil {
+		t.Fatal(err)
+	}
+	got := decode[orchestrator.Plan](h.post(alphaToken, "/api/v1/plans/"+plan.ID+"/cancel", nil).want(http.StatusAccepted))
+	if asked() != 1 || got.Status != orchestrator.PlanFailed {
+		t.Errorf("it was over, is %s, and was asked to stop %d times", got.Status, asked())
+	}
+}

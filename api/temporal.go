@@ -26,6 +26,8 @@ type Temporal interface {
 	Cancel(ctx context.Context, team, application string, signal contract.CancelSignal) error
 	// StartPlan starts the workflow of a plan; starting it again is no error.
 	StartPlan(ctx context.Context, input contract.PlanInput) error
+	// CancelPlan stops the workflow of a plan; where it has ended, that is no error.
+	CancelPlan(ctx context.Context, plan string) error
 	// PlanEnding says how the workflow of a plan ended; empty while it runs.
 	PlanEnding(ctx context.Context, plan string) (string, error)
 	// StartDrift starts the workflow of a drift check; starting it again is no

@@ -105,6 +105,17 @@ func (t *TemporalClient) StartPlan(ctx context.Context, input contract.PlanInput
 	return t.explain(err, "repeat the request")
 }
 
+// CancelPlan implements Temporal.
+func (t *TemporalClient) CancelPlan(ctx context.Context, plan string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := t.client.CancelWorkflow(ctx, planWorkflowID(plan), "")
+	if gone := (*serviceerror.NotFound)(nil); errors.As(err, &gone) {
+		return nil
+	}
+	return t.explain(err, "repeat the request")
+}
+
 // PlanEnding implements Temporal.
 func (t *TemporalClient) PlanEnding(ctx context.Context, plan string) (string, error) {
 	return t.ending(ctx, planWorkflowID(plan))

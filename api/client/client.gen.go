@@ -1398,6 +1398,14 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/plans/{id} (the `GetPlan` operationId).
 	GetPlan(ctx context.Context, id IDInPath, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CancelPlan Stop making a plan
+	//
+	// What its engines are at work on is stopped, and the plan ends `failed`. One
+	// that is made stays as it is.
+	//
+	// Corresponds with POST /api/v1/plans/{id}/cancel (the `CancelPlan` operationId).
+	CancelPlan(ctx context.Context, id IDInPath, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreatePromotionWithBody Promote what runs in one environment to the next
 	//
 	// Takes the release that last succeeded in `from`. Follow the record until it names a deployment or a refusal.
@@ -2325,6 +2333,24 @@ func (c *Client) CreatePlan(ctx context.Context, body CreatePlanJSONRequestBody,
 // Corresponds with GET /api/v1/plans/{id} (the `GetPlan` operationId).
 func (c *Client) GetPlan(ctx context.Context, id IDInPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetPlanRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelPlan Stop making a plan
+//
+// What its engines are at work on is stopped, and the plan ends `failed`. One
+// that is made stays as it is.
+//
+// Corresponds with POST /api/v1/plans/{id}/cancel (the `CancelPlan` operationId).
+func (c *Client) CancelPlan(ctx context.Context, id IDInPath, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelPlanRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -4398,6 +4424,40 @@ func NewGetPlanRequest(server string, id IDInPath) (*http.Request, error) {
 	return req, nil
 }
 
+// NewCancelPlanRequest constructs an http.Request for the CancelPlan method
+func NewCancelPlanRequest(server string, id IDInPath) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/plans/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewCreatePromotionRequest calls the generic CreatePromotion builder with application/json body
 func NewCreatePromotionRequest(server string, params *CreatePromotionParams, body CreatePromotionJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -5572,6 +5632,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/plans/{id} (the `GetPlan` operationId).
 	GetPlanWithResponse(ctx context.Context, id IDInPath, reqEditors ...RequestEditorFn) (*GetPlanResponse, error)
+
+	// CancelPlanWithResponse Stop making a plan
+	//
+	// What its engines are at work on is stopped, and the plan ends `failed`. One
+	// that is made stays as it is.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/plans/{id}/cancel (the `CancelPlan` operationId).
+	CancelPlanWithResponse(ctx context.Context, id IDInPath, reqEditors ...RequestEditorFn) (*CancelPlanResponse, error)
 
 	// CreatePromotionWithBodyWithResponse Promote what runs in one environment to the next
 	//
@@ -7189,6 +7259,54 @@ func (r GetPlanResponse) ContentType() string {
 	return ""
 }
 
+type CancelPlanResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Plan
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *ProblemAnswer
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r CancelPlanResponse) GetJSON202() *Plan {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CancelPlanResponse) GetApplicationProblemJSONDefault() *ProblemAnswer {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelPlanResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelPlanResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelPlanResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelPlanResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // CreatePromotionResponse202Headers the declared response headers of an HTTP 202 response for CreatePromotion
 type CreatePromotionResponse202Headers struct {
 	Location *string
@@ -8595,6 +8713,22 @@ func (c *ClientWithResponses) GetPlanWithResponse(ctx context.Context, id IDInPa
 	return ParseGetPlanResponse(rsp)
 }
 
+// CancelPlanWithResponse Stop making a plan
+//
+// What its engines are at work on is stopped, and the plan ends `failed`. One
+// that is made stays as it is.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/plans/{id}/cancel (the `CancelPlan` operationId).
+func (c *ClientWithResponses) CancelPlanWithResponse(ctx context.Context, id IDInPath, reqEditors ...RequestEditorFn) (*CancelPlanResponse, error) {
+	rsp, err := c.CancelPlan(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelPlanResponse(rsp)
+}
+
 // CreatePromotionWithBodyWithResponse Promote what runs in one environment to the next
 //
 // Takes the release that last succeeded in `from`. Follow the record until it names a deployment or a refusal.
@@ -9939,6 +10073,39 @@ func ParseGetPlanResponse(rsp *http.Response) (*GetPlanResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest ProblemAnswer
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCancelPlanResponse parses an HTTP response from a CancelPlanWithResponse call
+func ParseCancelPlanResponse(rsp *http.Response) (*CancelPlanResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelPlanResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Plan
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest ProblemAnswer

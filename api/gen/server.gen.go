@@ -1030,6 +1030,9 @@ type ServerInterface interface {
 	// GetPlan Get a plan
 	// (GET /api/v1/plans/{id})
 	GetPlan(ctx echo.Context, id IDInPath) error
+	// CancelPlan Stop making a plan
+	// (POST /api/v1/plans/{id}/cancel)
+	CancelPlan(ctx echo.Context, id IDInPath) error
 	// CreatePromotion Promote what runs in one environment to the next
 	// (POST /api/v1/promotions)
 	CreatePromotion(ctx echo.Context, params CreatePromotionParams) error
@@ -2072,6 +2075,22 @@ func (w *ServerInterfaceWrapper) GetPlan(ctx echo.Context) error {
 	return err
 }
 
+// CancelPlan converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelPlan(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id IDInPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelPlan(ctx, id)
+	return err
+}
+
 // CreatePromotion converts echo context to params.
 func (w *ServerInterfaceWrapper) CreatePromotion(ctx echo.Context) error {
 	var err error
@@ -2448,6 +2467,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/v1/releases/:team/:application/:digest", wrapper.GetRelease, options.OperationMiddlewares["getRelease"]...)
 	router.POST(options.BaseURL+"/api/v1/plans", wrapper.CreatePlan, options.OperationMiddlewares["createPlan"]...)
 	router.GET(options.BaseURL+"/api/v1/plans/:id", wrapper.GetPlan, options.OperationMiddlewares["getPlan"]...)
+	router.POST(options.BaseURL+"/api/v1/plans/:id/cancel", wrapper.CancelPlan, options.OperationMiddlewares["cancelPlan"]...)
 	router.GET(options.BaseURL+"/api/v1/drift", wrapper.ListDrifts, options.OperationMiddlewares["listDrifts"]...)
 	router.POST(options.BaseURL+"/api/v1/drift", wrapper.CreateDrift, options.OperationMiddlewares["createDrift"]...)
 	router.GET(options.BaseURL+"/api/v1/drift/:team/:application/:environment/:id", wrapper.GetDrift, options.OperationMiddlewares["getDrift"]...)
@@ -3865,6 +3885,45 @@ func (response GetPlandefaultApplicationProblemPlusJSONResponse) VisitGetPlanRes
 	return err
 }
 
+type CancelPlanRequestObject struct {
+	ID IDInPath `json:"id"`
+}
+
+type CancelPlanResponseObject interface {
+	VisitCancelPlanResponse(w http.ResponseWriter) error
+}
+
+type CancelPlan202JSONResponse Plan
+
+func (response CancelPlan202JSONResponse) VisitCancelPlanResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelPlandefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CancelPlandefaultApplicationProblemPlusJSONResponse) VisitCancelPlanResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreatePromotionRequestObject struct {
 	Params CreatePromotionParams
 	Body   *CreatePromotionJSONRequestBody
@@ -4574,6 +4633,9 @@ type StrictServerInterface interface {
 	// GetPlan Get a plan
 	// (GET /api/v1/plans/{id})
 	GetPlan(ctx context.Context, request GetPlanRequestObject) (GetPlanResponseObject, error)
+	// CancelPlan Stop making a plan
+	// (POST /api/v1/plans/{id}/cancel)
+	CancelPlan(ctx context.Context, request CancelPlanRequestObject) (CancelPlanResponseObject, error)
 	// CreatePromotion Promote what runs in one environment to the next
 	// (POST /api/v1/promotions)
 	CreatePromotion(ctx context.Context, request CreatePromotionRequestObject) (CreatePromotionResponseObject, error)
@@ -5640,6 +5702,31 @@ func (sh *strictHandler) GetPlan(ctx echo.Context, id IDInPath) error {
 		return err
 	} else if validResponse, ok := response.(GetPlanResponseObject); ok {
 		return validResponse.VisitGetPlanResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelPlan operation middleware
+func (sh *strictHandler) CancelPlan(ctx echo.Context, id IDInPath) error {
+	var request CancelPlanRequestObject
+
+	request.ID = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelPlan(ctx.Request().Context(), request.(CancelPlanRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelPlan")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelPlanResponseObject); ok {
+		return validResponse.VisitCancelPlanResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

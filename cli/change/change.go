@@ -71,19 +71,32 @@ func (c *Change) Plan(ctx context.Context, request client.CreatePlanJSONRequestB
 	}
 	id := plan.ID
 	wait := c.waiting("Planning")
-	for attempt := 1; plan.Status == orchestrator.PlanRunning; attempt++ {
+	for attempt := 1; err == nil && plan.Status == orchestrator.PlanRunning; attempt++ {
 		wait.tick()
-		if err := remote.Wait(ctx, pace(attempt)); err != nil {
-			wait.done()
-			return plan, err
-		}
-		if plan, err = remote.Decode[orchestrator.Plan](c.API.GetPlan(ctx, id)); err != nil {
-			wait.done()
-			return plan, err
+		if err = remote.Wait(ctx, pace(attempt)); err == nil {
+			plan, err = remote.Decode[orchestrator.Plan](c.API.GetPlan(ctx, id))
 		}
 	}
 	wait.done()
+	if err != nil {
+		if ctx.Err() != nil {
+			c.abandon(ctx, id)
+		}
+		return plan, err
+	}
 	return plan, c.check(plan)
+}
+
+// abandonPatience bounds the word to a server that nobody waits for any more.
+const abandonPatience = 5 * time.Second
+
+// abandon stops a plan that nobody will see, so that it is in nobody's way.
+func (c *Change) abandon(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonPatience)
+	defer cancel()
+	if _, err := remote.Decode[orchestrator.Plan](c.API.CancelPlan(ctx, id)); err != nil {
+		c.F.IO.Notef("The plan %s goes on, since it could not be stopped: %v\n", id, err)
+	}
 }
 
 func (c *Change) check(plan orchestrator.Plan) error {
