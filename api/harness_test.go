@@ -326,7 +326,9 @@ func (f *fakeTemporal) Cancel(_ context.Context, _, _ string, s contract.CancelS
 
 func (f *fakeTemporal) StartPlan(_ context.Context, in contract.PlanInput) error { return f.record(in) }
 
-func (f *fakeTemporal) CancelPlan(_ context.Context, plan string) error { return f.record(canceled(plan)) }
+func (f *fakeTemporal) CancelPlan(_ context.Context, plan string) error {
+	return f.record(canceled(plan))
+}
 
 // canceled is a plan that somebody wants stopped.
 type canceled string
