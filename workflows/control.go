@@ -93,7 +93,7 @@ func (d *deployment) details() string {
 	if d.reason != "" {
 		fmt.Fprintf(&b, "\n%s\n", d.reason)
 	}
-	if d.in.Canceled != "" {
+	if d.in.Canceled != "" && d.status != orchestrator.StatusSucceeded { // then it came too late
 		fmt.Fprintf(&b, "\n%s\n", d.in.Canceled)
 	}
 	failures := d.walk.Failures()

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
@@ -92,6 +93,20 @@ func (w *world) graph(nodes ...contract.GraphNode) {
 		}
 		return contract.LoadGraphResult{Nodes: slices.Clone(nodes)}, nil
 	})
+}
+
+// shown is what the Temporal Web UI shows of the workflow.
+func (w *world) shown() string {
+	w.t.Helper()
+	value, err := w.QueryWorkflow("__temporal_workflow_metadata")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var metadata sdk.WorkflowMetadata
+	if err := value.Get(&metadata); err != nil {
+		w.t.Fatal(err)
+	}
+	return metadata.GetCurrentDetails()
 }
 
 // continued is the input with which the workflow continued as new.

@@ -4,6 +4,7 @@ package workflows_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 
 // TestPruneHasTheTimeOfADestruction: its activity ends after the engine does, by
 // the definition's timeout, or Temporal would begin it again without end. A
-// cancel in it comes too late to cancel the deployment.
+// cancel in it comes too late to cancel the deployment, and nobody says that it did.
 func TestPruneHasTheTimeOfADestruction(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -39,5 +40,9 @@ func TestPruneHasTheTimeOfADestruction(t *testing.T) {
 	})
 	if err := w.GetWorkflowError(); err != nil || len(w.finished) != 1 || w.finished[0].Status != orchestrator.StatusSucceeded {
 		t.Errorf("finished %+v (%v), want that it succeeded", w.finished, err)
+	}
+	shown := w.shown()
+	if !strings.Contains(shown, "**succeeded**") || strings.Contains(shown, "canceled by") {
+		t.Errorf("the Temporal Web UI says %q", shown)
 	}
 }

@@ -107,6 +107,29 @@ func TestCancelOfAnotherPhase(t *testing.T) {
 	}
 }
 
+// TestCancelThatCameTooLate: a deployment that succeeded all the same does not say
+// that it was canceled, and what was said stays on record.
+func TestCancelThatCameTooLate(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	req := request("one")
+	req.Kind, req.Release = orchestrator.KindDestroy, ""
+	accepted, err := f.Accept(t.Context(), req, "")
+	f.must(err)
+	id := accepted.ID
+	f.status(id, orchestrator.StatusRunning, "")
+	f.cancel(id, "user:ada", "apply", "wrong size")
+	f.must(f.Finish(t.Context(), contract.FinishInput{Deployment: id, Status: orchestrator.StatusSucceeded, Principal: "w"}))
+	d, err := f.GetDeployment(t.Context(), id)
+	f.must(err)
+	if d.Reason != "" || d.Error != "" || d.Stopping() != "" {
+		t.Errorf("it succeeded, with the reason %q and the error %q, and is %q", d.Reason, d.Error, d.Stopping())
+	}
+	if len(d.Cancellations) != 1 || d.Canceled(false) != "canceled by user:ada: wrong size" {
+		t.Errorf("recorded is %+v", d.Cancellations)
+	}
+}
+
 // TestCancelThatDidNotGetThere leaves no trace, and none that was sent is lost.
 func TestCancelThatDidNotGetThere(t *testing.T) {
 	t.Parallel()

@@ -3,12 +3,12 @@
 package walk
 
 // enterPrune begins the destruction of earlier snapshots, once everything else
-// has succeeded. What this deployment has taken stays, until a later one takes
-// another.
+// has succeeded, be it that a cancel came too late to stop any of it. What this
+// deployment has taken stays, until a later one takes another.
 func (w *Walk) enterPrune() {
 	w.phase = PhasePrune
 	var ids []string
-	if !w.canceled && len(w.failures) == 0 && len(w.left) == 0 {
+	if len(w.failures) == 0 && len(w.left) == 0 {
 		w.pruned = true
 		for _, id := range w.target.ids {
 			if t, touched := w.touched[id]; touched && t.snapshotted {
@@ -33,7 +33,7 @@ func (w *Walk) completePrune(id string, out Outcome) {
 // leaveUnpruned names what a cancel kept from being pruned.
 func (w *Walk) leaveUnpruned() {
 	for id, ok := w.order.next(); ok; id, ok = w.order.next() {
-		w.leave(id, "the deployment was canceled before an earlier snapshot of it was destroyed", pruneAction)
+		w.leave(id, "an earlier snapshot of it was not destroyed any more, since the deployment was asked to stop", pruneAction)
 	}
 }
 

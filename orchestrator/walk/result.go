@@ -53,7 +53,7 @@ func (w *Walk) Result() Result {
 
 func (w *Walk) status() orchestrator.Status {
 	switch {
-	case w.canceled:
+	case w.canceled && !w.pruned:
 		return orchestrator.StatusCanceled
 	case len(w.failures) == 0 && (len(w.left) == 0 || w.pruned):
 		return orchestrator.StatusSucceeded

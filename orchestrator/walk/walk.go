@@ -150,7 +150,7 @@ type Walk struct {
 	failures []Failure
 	left     map[string]Left
 	changed  int
-	pruned   bool // the phase prune was come to
+	pruned   bool // the phase prune was come to with everything there that was asked for
 	journal  []record
 }
 
@@ -282,11 +282,12 @@ func (w *Walk) complete(step Step, out Outcome) {
 }
 
 // Cancel stops the walk: before a rollback it starts one (under
-// OnFailureRollback), in a rollback it ends it. While earlier snapshots are
-// pruned everything that was asked for is there: a cancel then keeps the others
-// from being pruned, and the walk has succeeded all the same. Steps in flight are
-// the caller's to cancel; their outcomes are still awaited. Canceling a walk that
-// is done changes nothing.
+// OnFailureRollback), in a rollback it ends it. Where everything that was asked
+// for is there nevertheless, since it came during the last removals and those
+// succeeded, or while earlier snapshots are pruned, it keeps no more than further
+// snapshots from being pruned: the walk has succeeded all the same. Steps in flight
+// are the caller's to cancel; their outcomes are still awaited. Canceling a walk
+// that is done changes nothing.
 func (w *Walk) Cancel() {
 	if w.phase == PhaseDone {
 		return

@@ -19,7 +19,7 @@ type model struct {
 
 	phase    walk.Phase
 	stopping bool
-	canceled bool // before everything that was asked for was there
+	canceled bool // while something was not there yet that was asked for
 	aborted  bool
 	undoing  bool // the rollback began
 	removing bool // the removal began
@@ -153,12 +153,14 @@ func (m *model) next() {
 		m.enter(walk.PhaseDestroy, made, &m.new.users)
 		m.started |= made &^ m.ours()
 	case walk.PhaseRemove:
-		if failed {
+		if m.failures > 0 || m.unremoved() != 0 {
 			m.phase = walk.PhaseDone
 			return
 		}
-		m.pruning = true
+		late := m.stopping // a cancel found nothing left to stop
+		m.pruning, m.canceled = true, false
 		m.enter(walk.PhasePrune, m.touched&m.saved, &m.none)
+		m.stopping = late
 	case walk.PhaseAdopt:
 		if !failed || m.touched == 0 {
 			m.phase = walk.PhaseDone
@@ -227,11 +229,14 @@ func (m *model) left() set {
 	case m.undoing:
 		return m.touched &^ m.isBack()
 	case m.removing:
-		return m.previous &^ m.target &^ m.removed
+		return m.unremoved()
 	default: // nothing was undone
 		return m.touched &^ (m.ready &^ m.told)
 	}
 }
+
+// unremoved are the nodes that are to go and are not known to be gone.
+func (m *model) unremoved() set { return m.previous &^ m.target &^ m.removed }
 
 func (m *model) status() orchestrator.Status {
 	switch {
