@@ -6,6 +6,8 @@ package cancel
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -75,28 +77,31 @@ func runCancel(ctx context.Context, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	deployment, err := remote.Decode[orchestrator.Deployment](api.GetDeployment(ctx, id.Team, id.Application, id.Environment, id.N))
+	before, err := remote.Decode[orchestrator.Deployment](api.GetDeployment(ctx, id.Team, id.Application, id.Environment, id.N))
 	if err != nil {
 		return err
 	}
-	if deployment.Status.Final() {
+	if before.Status.Final() {
 		hint := ""
 		if opts.Deployment == "" {
 			hint = "one that is queued is canceled by its number; `nestor history --env " + id.Environment + "` shows it"
 		}
-		return cli.Errorf(hint, "deployment %d in %s is over: it %s", id.N, id.Environment, render.Ended(deployment.Status))
+		return over(hint, id, before)
 	}
 	phase := phaseApply
-	if deployment.Status == orchestrator.StatusRollingBack {
+	if before.Status == orchestrator.StatusRollingBack {
 		phase = orchestrator.PhaseRollback
 		if err := confirm(ctx, opts, id); err != nil {
 			return err
 		}
 	}
-	deployment, err = remote.Decode[orchestrator.Deployment](api.CancelDeployment(ctx, id.Team, id.Application, id.Environment, id.N,
+	deployment, err := remote.Decode[orchestrator.Deployment](api.CancelDeployment(ctx, id.Team, id.Application, id.Environment, id.N,
 		client.CancelDeploymentJSONRequestBody{Phase: phase, Reason: opts.Reason}))
 	if err != nil {
 		return err
+	}
+	if rollback := phase == orchestrator.PhaseRollback; !heard(before, deployment, rollback) {
+		return tooLate(id, deployment)
 	}
 	if f.Flags.Output.Structured() {
 		return f.Flags.Output.Write(f.IO.Out, deployment)
@@ -104,6 +109,37 @@ func runCancel(ctx context.Context, opts *Options) error {
 	f.IO.Printf("Asked deployment %d in %s to stop.\n", id.N, id.Environment)
 	f.IO.Printf("  nestor status --env %s    shows how it ends\n", id.Environment)
 	return nil
+}
+
+// heard says whether a cancel has reached a deployment, by what the API answered:
+// in another phase than the one that was looked at it does nothing, and is accepted
+// nevertheless. Where the phase is over by now, it came before that if it is on
+// record.
+func heard(before, answer orchestrator.Deployment, rollback bool) bool {
+	return answer.Cancelable(rollback) || !lastAsked(answer, rollback).Equal(lastAsked(before, rollback))
+}
+
+// lastAsked is when somebody last asked a phase to stop; zero where nobody has.
+func lastAsked(d orchestrator.Deployment, rollback bool) time.Time {
+	for _, c := range slices.Backward(d.Cancellations) {
+		if c.OfRollback() == rollback {
+			return c.Time
+		}
+	}
+	return time.Time{}
+}
+
+// tooLate says why a cancel has changed nothing.
+func tooLate(id target.ID, d orchestrator.Deployment) error {
+	if d.Status.Final() {
+		return over("", id, d)
+	}
+	return cli.Errorf("`nestor cancel` again stops the rollback too, and leaves things as they are then",
+		"deployment %d in %s is rolling back by now; this has changed nothing", id.N, id.Environment)
+}
+
+func over(hint string, id target.ID, d orchestrator.Deployment) error {
+	return cli.Errorf(hint, "deployment %d in %s is over: it %s", id.N, id.Environment, render.Ended(d.Status))
 }
 
 func confirm(ctx context.Context, opts *Options, id target.ID) error {

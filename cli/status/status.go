@@ -212,6 +212,7 @@ func show(ctx context.Context, f *cli.Factory, api *remote.Client, s Status) err
 			return err
 		}
 		d.Release, d.Residue = s.Release, s.Residue // an adoption leaves what was there
+		d.Reason = s.Reason                         // with who has asked it to stop
 		if err := deployment(f, canvas, d); err != nil {
 			return err
 		}
