@@ -57,8 +57,8 @@ func (d *deployment) tell() error {
 		return nil // finish tells
 	case d.walk.Phase().Compensating():
 		status = orchestrator.StatusRollingBack
-		if failures := d.walk.Failures(); len(failures) > 0 {
-			reason = fmt.Sprintf("%s of %s failed", failures[0].Action, failures[0].Node)
+		if first, found := walk.FirstFailed(d.walk.Failures()); found {
+			reason = fmt.Sprintf("%s of %s failed", first.Action, first.Node)
 		}
 	}
 	reason = d.because(reason)

@@ -215,7 +215,10 @@ func ending(res walk.Result) contract.FinishInput {
 	fits = contract.Fitting(res.Skipped, contract.MaxSkipped, contract.Weight)
 	in.Skipped, in.MoreSkipped = res.Skipped[:fits], len(res.Skipped)-fits
 	if len(res.Failures) > 0 {
-		first := res.Failures[0]
+		first, found := walk.FirstFailed(res.Failures)
+		if !found {
+			first = res.Failures[0]
+		}
 		in.Error = contract.Cut(fmt.Sprintf("%s of %s: %s", first.Action, first.Node, first.Message), contract.MaxMessage)
 	}
 	return in

@@ -43,9 +43,9 @@ func (v decision) refusal() string {
 	return text
 }
 
-// pause holds a node until enough people have decided, or until its context is
+// pause holds a node until enough people have decided; it fails when its context is
 // canceled.
-func (d *deployment) pause(ctx workflow.Context, node, digest, why string) decision {
+func (d *deployment) pause(ctx workflow.Context, node, digest, why string) (decision, error) {
 	p := &pause{digest: digest, message: why}
 	d.paused[node] = p
 	d.untold = true
@@ -53,9 +53,9 @@ func (d *deployment) pause(ctx workflow.Context, node, digest, why string) decis
 	delete(d.paused, node)
 	d.untold = true
 	if err != nil {
-		return decision{by: d.in.Principal, comment: "canceled while it was paused"}
+		return decision{}, err
 	}
-	return *p.verdict
+	return *p.verdict, nil
 }
 
 // receiveDecisions follows approve and reject; they matter to paused nodes.

@@ -61,7 +61,10 @@ func (d *deployment) perform(ctx workflow.Context, step walk.Step) walk.Outcome 
 		if !notApproved {
 			return outcomeOf(err)
 		}
-		verdict := d.pause(ctx, step.Node, digest, message(err))
+		verdict, err := d.pause(ctx, step.Node, digest, message(err))
+		if err != nil {
+			return walk.Outcome{Verdict: walk.Canceled, Message: "canceled while it waited for a decision"}
+		}
 		if !verdict.approved {
 			return walk.Outcome{Verdict: walk.Failed, Message: verdict.refusal()}
 		}

@@ -42,7 +42,7 @@ func TestAdoption(t *testing.T) {
 		"abandoned": {
 			reason: "a rollback that is canceled names what it did not come to", script: script{"adopt a": failed, "forget a": {Verdict: walk.Canceled, Message: "canceled"}},
 			cancel: "forget a", steps: []string{"adopt a", "forget a"}, status: orchestrator.StatusCanceled,
-			left: []walk.Left{{Node: "a", Reason: "letting go of what was adopted was canceled while it ran"}},
+			left: []walk.Left{{Node: "a", Reason: "letting go of what was adopted was canceled before it was done"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

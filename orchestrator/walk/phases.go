@@ -113,7 +113,7 @@ func (w *Walk) completeObserve(id string, out Outcome) {
 	// What cannot be observed is left alone, and so is what it would need.
 	t.exists = true
 	w.order.fail(id)
-	w.leave(id, "its state could not be observed: "+out.Message, "look at it by hand, then apply or destroy again")
+	w.leave(id, out.unfinished("observing its state"), "look at it by hand, then apply or destroy again")
 }
 
 // enterRestore walks the previous graph forward over what was touched.
@@ -170,13 +170,15 @@ func (w *Walk) keptAsNew(id string, t *touch) bool {
 // leaveReplaced names a node that lost what it held, and says how far its
 // replacement came.
 func (w *Walk) leaveReplaced(id string, t *touch) {
+	why, again := "could not be made anew", "mend the cause and apply again, then restore its content from a backup"
+	if t.verdict == Canceled {
+		why, again = "was not made anew, since that was canceled", "apply again, then restore its content from a backup"
+	}
 	switch {
 	case !t.exists:
-		w.leave(id, "it was deleted to be replaced, and could not be made anew: nothing of it is there, and what it held is gone",
-			"mend the cause and apply again, then restore its content from a backup")
+		w.leave(id, "it was deleted to be replaced, and "+why+": nothing of it is there, and what it held is gone", again)
 	case t.verdict != Succeeded:
-		w.leave(id, "a resource was to be replaced, and that failed: what it held before is gone",
-			"mend the cause and apply again, then restore its content from a backup")
+		w.leave(id, "a resource was to be replaced, and that "+t.verdict.ended()+": what it held before is gone", again)
 	default:
 		w.leave(id, "a resource was replaced: what it held before is gone", "restore its content from a backup, or deploy forward")
 	}

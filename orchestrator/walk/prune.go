@@ -27,7 +27,7 @@ func (w *Walk) completePrune(id string, out Outcome) {
 		return
 	}
 	w.order.fail(id)
-	w.leave(id, "an earlier snapshot of it could not be destroyed: "+out.Message, pruneAction)
+	w.leave(id, out.unfinished("destroying an earlier snapshot of it"), pruneAction)
 }
 
 // leaveUnpruned names what a cancel kept from being pruned.

@@ -2,13 +2,27 @@
 
 package walk
 
-import "github.com/HatiCode/nestor/orchestrator"
+import (
+	"slices"
 
-// Failure names a step that did not succeed.
+	"github.com/HatiCode/nestor/orchestrator"
+)
+
+// Failure names a step that did not succeed: it failed, or was canceled.
 type Failure struct {
 	Node    string
 	Action  orchestrator.StepAction
+	Verdict Verdict
 	Message string
+}
+
+// FirstFailed finds the first that failed; found is false where all were canceled.
+func FirstFailed(all []Failure) (first Failure, found bool) {
+	at := slices.IndexFunc(all, func(f Failure) bool { return f.Verdict == Failed })
+	if at < 0 {
+		return Failure{}, false
+	}
+	return all[at], true
 }
 
 // Left names a node that is not as it should be at the end, and why.

@@ -116,9 +116,9 @@ type Outcome struct {
 // unfinished says how something that did not succeed has ended.
 func (o Outcome) unfinished(what string) string {
 	if o.Verdict == Canceled {
-		return what + " was canceled while it ran"
+		return what + " " + o.Verdict.ended()
 	}
-	return what + " failed: " + o.Message
+	return what + " " + o.Verdict.ended() + ": " + o.Message
 }
 
 // Verdict of a step.
@@ -130,6 +130,14 @@ const (
 	Failed
 	Canceled
 )
+
+// ended says how something ended that did not succeed.
+func (v Verdict) ended() string {
+	if v == Canceled {
+		return "was canceled before it was done"
+	}
+	return "failed"
+}
 
 // Walk is the state machine. It is not safe for concurrent use.
 type Walk struct {
@@ -259,7 +267,7 @@ func (w *Walk) complete(step Step, out Outcome) {
 	delete(w.running, step)
 	w.journal = append(w.journal, record{phase: w.phase, step: step, outcome: out})
 	if out.Verdict != Succeeded && step.Action != orchestrator.StepPrune {
-		w.failures = append(w.failures, Failure{Node: step.Node, Action: step.Action, Message: out.Message})
+		w.failures = append(w.failures, Failure{Node: step.Node, Action: step.Action, Verdict: out.Verdict, Message: out.Message})
 	}
 	switch step.Action {
 	case orchestrator.StepApply:
