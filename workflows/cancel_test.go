@@ -4,6 +4,7 @@ package workflows_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -60,6 +61,19 @@ func canceledAfterAMinute(t *testing.T, takes time.Duration, err error) *patienc
 		OnFailure: orchestrator.OnFailureRollback, Principal: "user:bob",
 	})
 	return w
+}
+
+// TestCancelBeginsTheRollback, and does not end it, though the step that it stops
+// ends in the same moment.
+func TestCancelBeginsTheRollback(t *testing.T) {
+	t.Parallel()
+	w := canceledAfterAMinute(t, 0, notApproved())
+	if !slices.ContainsFunc(w.statuses, func(in contract.StatusInput) bool { return in.Status == orchestrator.StatusRollingBack }) {
+		t.Errorf("told is %+v, and nothing of a rollback", w.statuses)
+	}
+	if len(w.finished) != 1 || len(w.finished[0].Residue) > 0 {
+		t.Errorf("ended with %+v, want that the rollback has found nothing", w.finished)
+	}
 }
 
 // TestCancelOfAnotherPhase does nothing, as the API says.

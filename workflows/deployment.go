@@ -150,8 +150,14 @@ func (d *deployment) run() (contract.DeploymentResult, error) {
 	return d.finish()
 }
 
-// report tells the walk what has happened since the last time.
+// report tells the walk what has happened since the last time. A cancel of what
+// goes forward comes before the ends of steps: with these the rollback may begin,
+// which it is not about.
 func (d *deployment) report() error {
+	if d.canceled && !d.walk.Phase().Compensating() {
+		d.canceled = false
+		d.walk.Cancel()
+	}
 	for _, f := range d.finished {
 		delete(d.running, f.step)
 		d.done++

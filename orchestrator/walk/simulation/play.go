@@ -190,7 +190,7 @@ func (p *player) start() *Violation {
 }
 
 // proceed to the next moment at which something happens, and report it: first
-// what has ended, then a cancel, as the workflow does.
+// what has ended, then a cancel, so that one may meet a phase that has just begun.
 func (p *player) proceed() *Violation {
 	next := -1
 	soonest := func(t int) {
