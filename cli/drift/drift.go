@@ -180,20 +180,37 @@ func conclude(c *change.Change, report orchestrator.Drift) error {
 	}
 }
 
-// reason names the nodes of which too little is known; why, was shown with each of
-// them. Where it is none, it is the first line of the report's error.
+// reason is why too little is known: what ended the check as a whole, and the nodes
+// that could not be read. Nodes that nobody came to are no cause, and others that
+// could not be checked are one where nothing ended it. Why a node could not, was
+// shown with it.
 func reason(report orchestrator.Drift) string {
-	var names []string
+	var unreadable, unchecked []string
+	whole, _, _ := strings.Cut(report.Error, "\n") // comes first, if it is there
 	for _, n := range report.Nodes {
-		if n.State == orchestrator.NodeUnreadable || n.State == orchestrator.NodeUnchecked {
-			names = append(names, text.CleanLine(n.Node))
+		switch n.State {
+		case orchestrator.NodeUnreadable:
+			unreadable = append(unreadable, text.CleanLine(n.Node))
+		case orchestrator.NodeUnchecked:
+			unchecked = append(unchecked, text.CleanLine(n.Node))
+		default:
+			continue
+		}
+		if strings.HasPrefix(whole, n.Node+": ") {
+			whole = ""
 		}
 	}
-	if len(names) == 0 {
-		line, _, _ := strings.Cut(report.Error, "\n")
-		return text.CleanLine(line)
+	var parts []string
+	if whole != "" {
+		parts = append(parts, text.CleanLine(whole))
 	}
-	return render.Several(names) + " could not be read"
+	if len(unreadable) > 0 {
+		parts = append(parts, render.Several(unreadable)+" could not be read")
+	}
+	if whole == "" && len(unchecked) > 0 {
+		parts = append(parts, render.Several(unchecked)+" could not be checked")
+	}
+	return strings.Join(parts, "; ")
 }
 
 // repair deploys the same release again, bound to what the report shows.

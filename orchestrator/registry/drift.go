@@ -3,6 +3,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,7 @@ func (r *Registry) GetDrift(ctx context.Context, s orchestrator.Scope, id string
 	if err != nil || d.Status == orchestrator.DriftRunning {
 		return d, err
 	}
-	nodes, err := r.driftNodes(ctx, d)
+	nodes, _, err := r.driftNodes(ctx, d)
 	if err != nil {
 		return d, err
 	}
@@ -148,7 +149,7 @@ func (r *Registry) FinishDrift(
 
 // conclude fills in what a check has come to.
 func (r *Registry) conclude(ctx context.Context, d *orchestrator.Drift, failure string) error {
-	nodes, err := r.driftNodes(ctx, *d)
+	nodes, ended, err := r.driftNodes(ctx, *d)
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func (r *Registry) conclude(ctx context.Context, d *orchestrator.Drift, failure 
 	if err != nil {
 		return err
 	}
-	if failure != "" {
+	if failure = cmp.Or(failure, ended); failure != "" {
 		unknown = append([]string{failure}, unknown...)
 	}
 	lines, err := boundedProblems(unknown)

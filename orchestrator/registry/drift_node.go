@@ -11,15 +11,16 @@ import (
 	"github.com/HatiCode/nestor/orchestrator"
 )
 
-// driftNodes is what a check has found out about each node of its graph, by id.
-func (r *Registry) driftNodes(ctx context.Context, d orchestrator.Drift) ([]orchestrator.NodeDrift, error) {
+// driftNodes is what a check has found out about each node of its graph, by id, and
+// what has ended it before it came to all of them, if anything has.
+func (r *Registry) driftNodes(ctx context.Context, d orchestrator.Drift) (nodes []orchestrator.NodeDrift, ended string, err error) {
 	plan, err := r.GetPlan(ctx, d.ID)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	graph, err := r.GetGraph(ctx, d.GraphDigest)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	found := make(map[string]orchestrator.NodePlan, len(plan.Nodes))
 	for _, np := range plan.Nodes {
@@ -28,10 +29,10 @@ func (r *Registry) driftNodes(ctx context.Context, d orchestrator.Drift) ([]orch
 	var deployed composer.Graph
 	if d.DeployedGraph != "" && d.DeployedGraph != d.GraphDigest {
 		if deployed, err = r.GetGraph(ctx, d.DeployedGraph); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 	}
-	nodes := make([]orchestrator.NodeDrift, 0, len(graph.Nodes))
+	nodes = make([]orchestrator.NodeDrift, 0, len(graph.Nodes))
 	for _, node := range graph.Nodes {
 		n := orchestrator.NodeDrift{
 			Node: node.ID, Engine: node.Engine, Definition: node.Definition, Version: node.Version,
@@ -48,10 +49,23 @@ func (r *Registry) driftNodes(ctx context.Context, d orchestrator.Drift) ([]orch
 		}
 		nodes = append(nodes, n)
 	}
+	ended = endedBecause(plan, graph)
 	if len(deployed.Nodes) == 0 {
-		return nodes, nil
+		return nodes, ended, nil
 	}
-	return withMissing(nodes, graph, deployed), nil
+	return withMissing(nodes, graph, deployed), ended, nil
+}
+
+// endedBecause is what a plan says of itself before what it says of its nodes; empty
+// where it came to its end.
+func endedBecause(plan orchestrator.Plan, graph composer.Graph) string {
+	first, _, _ := strings.Cut(plan.Error, "\n")
+	if strings.HasPrefix(first, notPreviewed) || slices.ContainsFunc(graph.Nodes, func(n composer.Node) bool {
+		return strings.HasPrefix(first, n.ID+": ")
+	}) {
+		return ""
+	}
+	return first
 }
 
 // standAt says of a node after a deployment that did not succeed whether it is at

@@ -121,6 +121,29 @@ func TestDriftIsConcluded(t *testing.T) {
 	}
 }
 
+// TestDriftOfAPlanThatEnded: what has ended the plan has ended the check, and comes
+// before what is not known of the nodes; a node's trouble has not.
+func TestDriftOfAPlanThatEnded(t *testing.T) {
+	t.Parallel()
+	const rest = "b: it was not asked, since the check ended before\nc: it was not asked, since the check ended before\nd: it was not asked, since the check ended before"
+	for name, tc := range map[string]struct{ failure, want string }{
+		"canceled":       {"canceled", "canceled\na: no idea\n" + rest},
+		"not all of it":  {"", "a: no idea\n" + rest},
+		"of its trouble": {"a: no idea", "a: no idea\n" + rest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := open(t)
+			f.beginDrift("r", "01")
+			f.tell("01", "a", orchestrator.NodeUnreadable)
+			f.must(f.FinishPlan(t.Context(), drifter, "01", tc.failure))
+			if diff := cmp.Diff(tc.want, f.closeDrift("01", "").Error); diff != "" {
+				t.Errorf("the report says (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestDriftFingerprint: the same place with another value is the same drift.
 func TestDriftFingerprint(t *testing.T) {
 	t.Parallel()

@@ -142,6 +142,9 @@ func (r *Registry) FinishPlan(
 	})
 }
 
+// notPreviewed begins the problem that names the nodes of which nothing is known.
+const notPreviewed = "not previewed: "
+
 // problems lists what keeps a plan from being ready.
 func (r *Registry) problems(
 	ctx context.Context, plan orchestrator.Plan, failure string, failures []contract.PlanFailure,
@@ -169,7 +172,7 @@ func (r *Registry) problems(
 		return nil, err
 	}
 	if len(missing) > 0 {
-		problems = append(problems, "not previewed: "+strings.Join(missing, ", "))
+		problems = append(problems, notPreviewed+strings.Join(missing, ", "))
 	}
 	return boundedProblems(problems)
 }
