@@ -111,6 +111,7 @@ type Request struct {
 	CutOff int64
 	// Settled says that a person has looked for what was cut off before this
 	// request, and stated that nothing of it counts: what is in doubt is absent.
+	// Of what the request itself leaves it says nothing.
 	Settled bool
 	// Dead are the attempts at the node that were cut off and are provably dead: a
 	// lock that one of them left may be broken, and no other (see LeftByDead).

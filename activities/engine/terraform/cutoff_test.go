@@ -3,9 +3,14 @@
 package terraform_test
 
 import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/HatiCode/nestor/activities/engine"
 )
@@ -100,5 +105,74 @@ func TestCutOffElsewhere(t *testing.T) {
 			t.Errorf("got %v; want what this workspace knows", err)
 		}
 		wantLedger(t, s, "create alpha\n")
+	})
+}
+
+// TestSettledIsOfWhatWasBefore: a person's word is about what was cut off before
+// the request, and says nothing of what the request itself leaves.
+func TestSettledIsOfWhatWasBefore(t *testing.T) {
+	t.Parallel()
+	t.Run("cut off", func(t *testing.T) {
+		t.Parallel()
+		each(t, func(t *testing.T, program string) {
+			t.Helper()
+			s := newThing(t, program, "alpha", "")
+			s.req.Implementation.Identity = nil
+			s.req.Settled = true
+			if err := s.killInCreate(t); engine.ClassOf(err) != engine.Uncertain {
+				t.Fatalf("got %v; want class uncertain", err)
+			}
+			s.req.Settled = false // the registry has an intent since
+			if _, _, err := s.apply(t); engine.ClassOf(err) != engine.Uncertain {
+				t.Errorf("the next attempt gave %v; want class uncertain", err)
+			}
+			if got := s.ledger(t); got != "create alpha\n" {
+				t.Errorf("side effects:\n%s", got)
+			}
+		})
+	})
+	t.Run("not saved", func(t *testing.T) {
+		t.Parallel()
+		each(t, func(t *testing.T, program string) {
+			t.Helper()
+			world := t.TempDir()
+			ledger, goOn := filepath.Join(world, "ledger"), filepath.Join(world, "go")
+			s := newSmall(t, program, fmt.Sprintf(`resource "terraform_data" "one" {
+  provisioner "local-exec" {
+    command = "echo made >> %s; until [ -e %s ]; do sleep 0.1; done"
+  }
+}
+`, ledger, goOn), nil)
+			server := serveState(t)
+			s.req.Backend = server.backend()
+			s.req.Settled = true
+			done := make(chan error, 1)
+			go func() {
+				_, _, err := s.apply(t)
+				done <- err
+			}()
+			until(t, "the creation", func() bool { return exists(ledger) })
+			server.fail(http.StatusInternalServerError)
+			if err := os.WriteFile(goOn, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case err := <-done:
+				if !errors.Is(err, engine.ErrUnsettled) {
+					t.Fatalf("got %v; want what was created to be on no record", err)
+				}
+			case <-time.After(patience):
+				t.Fatal("the apply did not end")
+			}
+			server.fail(0)
+			server.unlock()
+			s.req.Settled = false
+			if _, _, err := s.apply(t); err != nil {
+				t.Fatal(err)
+			}
+			if text, err := os.ReadFile(ledger); err != nil || string(text) != "made\n" {
+				t.Errorf("side effects: %q, %v", text, err)
+			}
+		})
 	})
 }

@@ -206,6 +206,7 @@ func (n *node) carryOut(ctx context.Context, plan string, before state) (state, 
 		return state{}, err
 	}
 	j := journal{Existed: before.Lineage != "", Before: before.current(), Identities: ids}
+	n.req.Settled = false // what a person has looked for is settled by now; what follows is this run's own
 	err = n.unlocked(ctx, func() error { return n.runApply(ctx, plan, j) })
 	if dropErr := n.dropPlan(plan); err == nil && dropErr != nil {
 		err = failed("remove plan", dropErr)
