@@ -233,7 +233,8 @@ func (s *Steps) fail(ctx context.Context, j *job, c registry.Commit, err error) 
 		j.attempt.Run.Failures++
 		failure = stepFailure(err, *ne, j.attempt.Run.Failures, s.Backoff)
 	}
-	c.Unsettled = c.Status == orchestrator.NodeUncertain || engine.ClassOf(err) == engine.Uncertain || errors.Is(err, engine.ErrUnsettled)
+	c.Unsettled = c.Status == orchestrator.NodeUncertain || engine.ClassOf(err) == engine.Uncertain ||
+		errors.Is(err, engine.ErrUnsettled) || errors.Is(err, errOverTime)
 	c.Error = ne
 	c.Retrying = ne.Retryable && j.attempt.Run.Failures < contract.StepFailures
 	switch j.in.Action {

@@ -363,8 +363,12 @@ func TestTimeout(t *testing.T) {
 			if failed.Type() != string(engine.Rejected) || !failed.NonRetryable() || !strings.Contains(failed.Message(), "timeout of 30ms is over") {
 				t.Errorf("type %s, %q", failed.Type(), failed.Message())
 			}
-			if head := f.head(database); head.Status != orchestrator.NodeFailed {
+			head := f.head(database)
+			if head.Status != orchestrator.NodeFailed {
 				t.Errorf("head: %+v", head)
+			}
+			if announced := tc.action == orchestrator.StepApply; (head.Creating == head.Fence) != announced {
+				t.Errorf("attempt %d ran out of time, and of %d nobody knows what it created", head.Fence, head.Creating)
 			}
 		})
 	}
