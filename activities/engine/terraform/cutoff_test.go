@@ -96,6 +96,36 @@ func TestCutOffElsewhere(t *testing.T) {
 			t.Errorf("what had not begun is in doubt: %v", err)
 		}
 	})
+	t.Run("replacement not begun", func(t *testing.T) {
+		t.Parallel()
+		const module = "variable \"v\" { type = string }\nresource \"terraform_data\" \"one\" {\n  triggers_replace = var.v\n%s}\n"
+		for name, test := range map[string]struct {
+			lifecycle string
+			doubt     bool
+			reason    string
+		}{
+			"deleted first": {reason: "what is still there was not deleted, so nothing took its place yet"},
+			"created first": {
+				lifecycle: "  lifecycle { create_before_destroy = true }\n", doubt: true,
+				reason: "the second may be there beside the first",
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := newSmall(t, program, fmt.Sprintf(module, test.lifecycle), map[string]any{"v": "a"})
+				s.req.Attempt = 4
+				if _, _, err := s.apply(t); err != nil {
+					t.Fatal(err)
+				}
+				s.req.Inputs["v"] = "b"
+				s.req.Workspace = filepath.Join(s.dir, "elsewhere")
+				s.req.Attempt, s.req.CutOff = 6, 5
+				if _, _, err := s.apply(t); (engine.ClassOf(err) == engine.Uncertain) != test.doubt {
+					t.Errorf("got %v; want a doubt: %t, since %s", err, test.doubt, test.reason)
+				}
+			})
+		}
+	})
 	t.Run("known here", func(t *testing.T) {
 		t.Parallel()
 		s := cutOff(t)

@@ -124,7 +124,8 @@ func (n *node) doubt(ctx context.Context, s state) error {
 	})
 }
 
-// creations are the addresses of what a plan of the request would make.
+// creations are the addresses of what a plan of the request would make, and may
+// have made before.
 func (n *node) creations(ctx context.Context) ([]string, error) {
 	plan, changed, err := n.plan(ctx, false)
 	if err != nil {
@@ -137,7 +138,11 @@ func (n *node) creations(ctx context.Context) ([]string, error) {
 			return nil, errors.Join(err, n.dropPlan(plan))
 		}
 		for _, r := range shown.ResourceChanges {
-			if r.Change != nil && r.Mode == tfjson.ManagedResourceMode && (r.Change.Actions.Create() || r.Change.Actions.Replace()) {
+			if r.Change == nil || r.Mode != tfjson.ManagedResourceMode {
+				continue
+			}
+			// Where the old one goes first and was found, the new one had not begun.
+			if a := r.Change.Actions; a.Create() || a.CreateBeforeDestroy() {
 				made = append(made, r.Address)
 			}
 		}
