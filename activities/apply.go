@@ -194,6 +194,9 @@ func (s *Steps) prepare(ctx context.Context, j *job) (engine.Request, []registry
 	if head := j.attempt.Head; head != nil {
 		req.Address, req.StateRef, req.Backend = head.Address, head.StateRef, s.backend(head.Backend)
 	}
+	if err := s.announced(ctx, j, &req); err != nil {
+		return req, nil, err
+	}
 	live := s.liveOutputs(ctx, j.deployment.Scope)
 	from := parts{mask: j.mask, req: &req, live: live, secret: s.secret(ctx, j.deployment.Team)}
 	values := make([]registry.OutputValue, 0, len(j.node.Inputs))

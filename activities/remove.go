@@ -136,6 +136,9 @@ func (s *Steps) asApplied(ctx context.Context, j *job, node composer.Node, graph
 		return req, nil
 	}
 	req.Address, req.StateRef, req.Backend = head.Address, head.StateRef, s.backend(head.Backend)
+	if err := s.announced(ctx, j, &req); err != nil {
+		return req, err
+	}
 	inputs, err := s.Registry.RevealInputs(ctx, *head, graph)
 	if err != nil {
 		return req, err

@@ -326,9 +326,7 @@ func (s *Steps) request(ctx context.Context, node composer.Node, scope orchestra
 	if err := s.reach(ctx, &req, scope, env); err != nil {
 		return req, err
 	}
-	for _, o := range node.Outputs {
-		req.Outputs = append(req.Outputs, engine.OutputSpec{Name: o.Name, Type: string(o.Type), Sensitive: o.Sensitive})
-	}
+	req.Outputs = outputSpecs(node)
 	for name, ref := range env.Spec.Credentials {
 		value, err := s.Secrets.Resolve(ctx, secretref.Platform, ref)
 		if err != nil {

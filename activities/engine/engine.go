@@ -109,6 +109,10 @@ type Request struct {
 	// attempt, since it worked on another host or the workspace is gone, whatever is
 	// to be created may exist already.
 	CutOff int64
+	// Announced is what the attempt of CutOff was asked for; another release
+	// may be asked for now. What it made is looked for by that. Nil
+	// where it is this very request, or where nobody has recorded it.
+	Announced *Announced
 	// Settled says that a person has looked for what was cut off before this
 	// request, and stated that nothing of it counts: what is in doubt is absent.
 	// Of what the request itself leaves it says nothing.
@@ -121,6 +125,33 @@ type Request struct {
 	Waiting func(*orchestrator.Occupant)
 	// Log takes the program's output as it appears. It is never nil.
 	Log io.Writer
+}
+
+// Announced is what of a Request can differ from one attempt to the next: the
+// definition and its inputs, as in Request.
+type Announced struct {
+	Bundle         string
+	Implementation catalog.Implementation
+	Inputs         map[string]any
+	Sensitive      map[string]bool
+	Outputs        []OutputSpec
+}
+
+// AsAnnounced is the request as the attempt of CutOff had it. What is secret of
+// this one stays hidden in it.
+func (r Request) AsAnnounced() Request {
+	if r.Announced == nil {
+		return r
+	}
+	was := r
+	was.Announced, was.Unknown = nil, nil
+	was.Secrets = slices.Clone(r.Secrets)
+	for name := range r.Sensitive {
+		was.Secrets = append(was.Secrets, r.Inputs[name])
+	}
+	was.Bundle, was.Implementation, was.Outputs = r.Announced.Bundle, r.Announced.Implementation, r.Announced.Outputs
+	was.Inputs, was.Sensitive = r.Announced.Inputs, r.Announced.Sensitive
+	return was
 }
 
 // DeadHolder is a process that worked on the node and is dead.

@@ -97,6 +97,15 @@ func (r *Registry) RevealInputs(ctx context.Context, head orchestrator.NodeHead,
 	return r.values(ctx, head, which, true)
 }
 
+// RevealIntended returns the inputs that an engine was last asked to apply while
+// that has not succeeded, decrypted, for activities only.
+func (r *Registry) RevealIntended(ctx context.Context, head orchestrator.NodeHead) ([]OutputValue, error) {
+	if head.Intended == "" {
+		return nil, nil
+	}
+	return r.values(ctx, head, intendedDocument, true)
+}
+
 func (r *Registry) values(ctx context.Context, head orchestrator.NodeHead, which string, reveal bool) ([]OutputValue, error) {
 	var stored []storedValue
 	key := valuesKey(head.Scope, head.Node, which)

@@ -5,6 +5,7 @@ package terraform_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/catalog"
 )
 
 // TestCutOffElsewhere: a creation was cut off on another host. This one's
@@ -24,10 +26,12 @@ func TestCutOffElsewhere(t *testing.T) {
 	if lookup(program) == "" {
 		t.Fatal("tofu is missing; run \"make tools\"")
 	}
-	// cutOff leaves a thing that no state knows of, and goes to another host.
+	// cutOff leaves a thing that no state knows of, and goes to another host. What
+	// was asked for is on record; what is asked for then is up to the test.
 	cutOff := func(t *testing.T) *small {
 		t.Helper()
 		s := newThing(t, program, "alpha", identity)
+		s.req.Announced = announced(s.req)
 		s.req.Implementation.Identity = nil
 		s.req.Attempt = 5
 		if err := s.killInCreate(t); engine.ClassOf(err) != engine.Uncertain {
@@ -46,6 +50,7 @@ func TestCutOffElsewhere(t *testing.T) {
 	t.Run("in doubt", func(t *testing.T) {
 		t.Parallel()
 		s := cutOff(t)
+		s.req.Announced.Implementation.Identity = nil
 		seen, err := s.engine.Observe(t.Context(), s.req)
 		if err != nil || !seen.Exists || len(seen.Uncertain) != 1 || !strings.HasSuffix(seen.Uncertain[0], "world_thing.thing") {
 			t.Errorf("observed %+v, %v; want the thing in doubt", seen, err)
@@ -68,7 +73,6 @@ func TestCutOffElsewhere(t *testing.T) {
 	t.Run("found", func(t *testing.T) {
 		t.Parallel()
 		s := cutOff(t)
-		s.req.Implementation.Identity = map[string]string{"world_thing.thing": identity}
 		if _, _, err := s.apply(t); err != nil {
 			t.Fatal(err)
 		}
@@ -77,12 +81,86 @@ func TestCutOffElsewhere(t *testing.T) {
 	t.Run("absent", func(t *testing.T) {
 		t.Parallel()
 		s := cutOff(t)
-		s.req.Implementation.Identity = map[string]string{"world_thing.thing": identity}
-		s.req.Inputs["name"] = "beta" // of which nothing is there
+		if err := os.Remove(filepath.Join(s.dir, "world", "thing-alpha")); err != nil {
+			t.Fatal(err)
+		}
 		if _, _, err := s.apply(t); err != nil {
 			t.Fatal(err)
 		}
-		wantLedger(t, s, "create alpha\ncreate beta\nset beta 3\n")
+		wantLedger(t, s, "create alpha\ncreate alpha\nset alpha 3\n")
+	})
+	t.Run("another is wanted now", func(t *testing.T) {
+		t.Parallel()
+		s := cutOff(t)
+		s.req.Implementation.Identity = s.req.Announced.Implementation.Identity
+		s.req.Inputs["name"] = "beta"
+		if _, _, err := s.apply(t); err != nil {
+			t.Fatal(err)
+		}
+		// Nothing is left that no state lists.
+		wantLedger(t, s, "create alpha\ndestroy alpha\ncreate beta\nset beta 3\n")
+	})
+	t.Run("another is wanted now and the first cannot be looked up", func(t *testing.T) {
+		t.Parallel()
+		s := cutOff(t)
+		s.req.Implementation.Identity = s.req.Announced.Implementation.Identity
+		s.req.Announced.Implementation.Identity = nil
+		s.req.Inputs["name"] = "beta"
+		for range 2 {
+			if _, _, err := s.apply(t); engine.ClassOf(err) != engine.Uncertain {
+				t.Errorf("got %v; want class uncertain", err)
+			}
+		}
+		wantLedger(t, s, "create alpha\n")
+	})
+	t.Run("somebody else's", func(t *testing.T) {
+		t.Parallel()
+		s := cutOff(t)
+		s.req.Implementation.Identity = s.req.Announced.Implementation.Identity
+		s.req.Announced.Implementation.Identity = map[string]string{"world_thing.thing": "${inputs.world}/gamma"}
+		theirs := `{"id":"of-somebody","size":3,"text":"theirs","zones":[],"labels":{},"details":"{}"}`
+		if err := os.WriteFile(filepath.Join(s.dir, "world", "thing-gamma"), []byte(theirs), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.req.Inputs["name"] = "beta"
+		for range 2 {
+			if _, _, err := s.apply(t); engine.ClassOf(err) != engine.Rejected {
+				t.Errorf("got %v; want class rejected", err)
+			}
+		}
+		wantLedger(t, s, "create alpha\n")
+	})
+	t.Run("nothing is wanted now", func(t *testing.T) {
+		t.Parallel()
+		const module = "variable \"n\" { type = number }\nresource \"terraform_data\" \"one\" { count = var.n }\n"
+		s := newSmall(t, program, module, map[string]any{"n": 1})
+		s.req.Announced = announced(s.req)
+		s.req.Inputs["n"] = 0
+		s.req.Attempt, s.req.CutOff = 6, 5
+		for range 2 {
+			_, _, err := s.apply(t)
+			if e, ok := engine.AsError(err); !ok || e.Class != engine.Uncertain || e.Resource != "module.node.terraform_data.one[0]" {
+				t.Errorf("got %v; want what may be there to be named", err)
+			}
+		}
+	})
+	t.Run("another definition", func(t *testing.T) {
+		t.Parallel()
+		s := cutOff(t)
+		bundle := filepath.Join(s.dir, "other")
+		if err := os.MkdirAll(filepath.Join(bundle, "m"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		const module = "variable \"v\" { type = string }\nresource \"terraform_data\" \"one\" { input = var.v }\n"
+		if err := os.WriteFile(filepath.Join(bundle, "m", "main.tf"), []byte(module), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.req.Bundle, s.req.Implementation = bundle, catalog.Implementation{Module: "m"}
+		s.req.Inputs, s.req.Sensitive, s.req.Outputs = map[string]any{"v": "x"}, nil, nil
+		if _, _, err := s.apply(t); err != nil {
+			t.Fatal(err)
+		}
+		wantLedger(t, s, "create alpha\ndestroy alpha\n")
 	})
 	t.Run("not begun", func(t *testing.T) {
 		t.Parallel()
@@ -136,6 +214,13 @@ func TestCutOffElsewhere(t *testing.T) {
 		}
 		wantLedger(t, s, "create alpha\n")
 	})
+}
+
+// announced is what a request asks for, as it is on record after its attempt.
+func announced(req engine.Request) *engine.Announced {
+	return &engine.Announced{
+		Bundle: req.Bundle, Implementation: req.Implementation, Inputs: maps.Clone(req.Inputs), Sensitive: req.Sensitive, Outputs: req.Outputs,
+	}
 }
 
 // TestSettledIsOfWhatWasBefore: a person's word is about what was cut off before

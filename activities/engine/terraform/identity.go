@@ -82,6 +82,10 @@ func (n *node) recover(ctx context.Context, s state, uncertain []string) (state,
 	if j == nil {
 		return s, uncertain, nil
 	}
+	was, err := n.announced()
+	if err != nil {
+		return s, uncertain, err
+	}
 	settled := false
 	var unseen []error
 	for _, address := range uncertain {
@@ -89,7 +93,7 @@ func (n *node) recover(ctx context.Context, s state, uncertain []string) (state,
 		if !ok {
 			continue
 		}
-		err := n.takeOver(ctx, j, address, id)
+		err := was.takeOver(ctx, j, address, id)
 		if ctx.Err() != nil {
 			return s, uncertain, canceled(ctx)
 		}
@@ -176,4 +180,37 @@ func (n *node) checkTakenOver(plan *tfjson.Plan) error {
 		}
 	}
 	return nil
+}
+
+// checkAnnounced does the same for what was found by the ID that only the attempt
+// which was cut off asked for. By what is asked for now it may well be replaced.
+func (n *node) checkAnnounced(ctx context.Context) error {
+	if n.req.Announced == nil {
+		return nil
+	}
+	found, err := n.imported()
+	if err != nil {
+		return failed("read what was taken over", err)
+	}
+	asked, err := identities(n.req, n.impl)
+	if err != nil {
+		return err
+	}
+	for address, id := range found {
+		if asked[strings.TrimPrefix(address, moduleAddress+".")] == id {
+			delete(found, address) // checkTakenOver looks at it
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	was, err := n.announced()
+	if err != nil {
+		return err
+	}
+	shown, err := was.planned(ctx)
+	if err != nil || shown == nil {
+		return n.unplanned(err)
+	}
+	return was.checkTakenOver(shown)
 }

@@ -18,6 +18,7 @@ import (
 	tfjson "github.com/hashicorp/terraform-json"
 
 	"github.com/HatiCode/nestor/activities/engine"
+	"github.com/HatiCode/nestor/activities/engine/redact"
 	"github.com/HatiCode/nestor/activities/engine/supervise"
 	"github.com/HatiCode/nestor/internal/atomicfile"
 )
@@ -103,14 +104,22 @@ func (n *node) inherit(ctx context.Context, s state) error {
 	return atomicfile.Write(n.path(attemptFile), strconv.AppendInt(nil, now, 10))
 }
 
-// doubt writes the journal of an attempt of which nothing is known: what would be
-// created now may have been then. What it did come to record is in the state.
+// doubt writes the journal of an attempt of which nothing is known but what it was
+// asked for: what would be created by that now may have been then. What it did come
+// to record is in the state.
 func (n *node) doubt(ctx context.Context, s state) error {
-	creations, err := n.creations(ctx)
-	if err != nil || len(creations) == 0 {
+	was, err := n.announced()
+	if err != nil {
 		return err
 	}
-	ids, err := identities(n.req, n.impl)
+	creations, err := was.creations(ctx)
+	if err != nil {
+		return n.unplanned(err)
+	}
+	if len(creations) == 0 {
+		return nil
+	}
+	ids, err := identities(was.req, was.impl)
 	if err != nil {
 		return err
 	}
@@ -124,30 +133,67 @@ func (n *node) doubt(ctx context.Context, s state) error {
 	})
 }
 
+// announced is the node as the attempt had it that was cut off, for a look at what
+// that may have made. It shares the workspace and its turn.
+func (n *node) announced() (*node, error) {
+	if n.req.Announced == nil {
+		return n, nil
+	}
+	was := *n
+	was.req = n.req.AsAnnounced()
+	was.impl, was.redact = was.req.Implementation, redact.New(was.req)
+	if err := checkRequest(was.req, was.impl); err != nil {
+		return nil, err
+	}
+	var err error
+	was.args, err = arguments(was.req, was.impl)
+	return &was, err
+}
+
+// unplanned says of a plan that failed whose it was, since nobody asks for that now.
+func (n *node) unplanned(err error) error {
+	e, ok := engine.AsError(err)
+	if !ok || n.req.Announced == nil || e.Class != engine.Rejected && e.Class != engine.Invalid {
+		return err
+	}
+	told := *e
+	told.Message = "what an attempt that was cut off elsewhere may have created cannot be told, since it cannot be planned again: " +
+		e.Message + ". " + engine.HowToSettle(n.req)
+	return &told
+}
+
 // creations are the addresses of what a plan of the request would make, and may
 // have made before.
 func (n *node) creations(ctx context.Context) ([]string, error) {
-	plan, changed, err := n.plan(ctx, false)
-	if err != nil {
+	shown, err := n.planned(ctx)
+	if err != nil || shown == nil {
 		return nil, err
 	}
 	var made []string
-	if changed {
-		shown, err := n.runShow(ctx, plan)
-		if err != nil {
-			return nil, errors.Join(err, n.dropPlan(plan))
+	for _, r := range shown.ResourceChanges {
+		if r.Change == nil || r.Mode != tfjson.ManagedResourceMode {
+			continue
 		}
-		for _, r := range shown.ResourceChanges {
-			if r.Change == nil || r.Mode != tfjson.ManagedResourceMode {
-				continue
-			}
-			// Where the old one goes first and was found, the new one had not begun.
-			if a := r.Change.Actions; a.Create() || a.CreateBeforeDestroy() {
-				made = append(made, r.Address)
-			}
+		// Where the old one goes first and was found, the new one had not begun.
+		if a := r.Change.Actions; a.Create() || a.CreateBeforeDestroy() {
+			made = append(made, r.Address)
 		}
 	}
-	return made, n.dropPlan(plan)
+	return made, nil
+}
+
+// planned is a plan of the request to read, which is not kept; nil where there is
+// nothing to do.
+func (n *node) planned(ctx context.Context) (*tfjson.Plan, error) {
+	path, changed, err := n.plan(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	if !changed {
+		return nil, n.dropPlan(path)
+	}
+	shown, err := n.runShow(ctx, path)
+	return shown, errors.Join(err, n.dropPlan(path))
 }
 
 func (n *node) writeJournal(name string, j journal) error {

@@ -88,6 +88,11 @@ func (n *node) previewOf(ctx context.Context, s state, uncertain []string) (engi
 	if n.req.Destroy && len(s.addresses()) == 0 {
 		return engine.Preview{Token: unchanged}, nil
 	}
+	if !n.req.Destroy {
+		if err := n.checkAnnounced(ctx); err != nil {
+			return engine.Preview{}, err
+		}
+	}
 	plan, changed, err := n.plan(ctx, n.req.Destroy)
 	if err != nil {
 		return engine.Preview{}, err
@@ -206,7 +211,8 @@ func (n *node) carryOut(ctx context.Context, plan string, before state) (state, 
 		return state{}, err
 	}
 	j := journal{Existed: before.Lineage != "", Before: before.current(), Identities: ids}
-	n.req.Settled = false // what a person has looked for is settled by now; what follows is this run's own
+	// What was there before is settled by now; what follows is this run's own.
+	n.req.Settled, n.req.Announced = false, nil
 	err = n.unlocked(ctx, func() error { return n.runApply(ctx, plan, j) })
 	if dropErr := n.dropPlan(plan); err == nil && dropErr != nil {
 		err = failed("remove plan", dropErr)
