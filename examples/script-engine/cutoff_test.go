@@ -70,3 +70,45 @@ fi
 		t.Errorf("%v, side effects (-want +got):\n%s", err, diff)
 	}
 }
+
+// TestSettledIsOfWhatWasBefore: a person's word is about what was cut off before
+// the request, and says nothing of what the request itself leaves.
+func TestSettledIsOfWhatWasBefore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for path, text := range map[string]string{
+		"create": "echo create >>\"$INPUT_world\"\nkill -KILL $$",
+		"update": "", "delete": "", "read": "",
+	} {
+		path = filepath.Join(dir, "bundle", path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, err := open(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ledger := filepath.Join(dir, "ledger")
+	req := engine.Request{
+		Address: "alpha/shop/staging/web.thing", Node: "web.thing", Workspace: filepath.Join(dir, "work"), Bundle: dir,
+		Implementation: catalog.Implementation{Module: "bundle"}, Inputs: map[string]any{"world": ledger}, Settled: true, Log: t.Output(),
+	}
+	for range 2 {
+		p, err := e.Preview(t.Context(), req)
+		if err == nil {
+			_, err = e.Apply(t.Context(), req, p)
+		}
+		if engine.ClassOf(err) != engine.Uncertain {
+			t.Errorf("got %v; want class uncertain", err)
+		}
+		req.Settled = false // the next attempt's: there is an intent since
+	}
+	text, err := os.ReadFile(ledger)
+	if diff := cmp.Diff("create\n", string(text)); diff != "" || err != nil {
+		t.Errorf("%v, side effects (-want +got):\n%s", err, diff)
+	}
+}

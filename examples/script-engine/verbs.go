@@ -196,6 +196,7 @@ func (n *node) step(ctx context.Context, s *state, v verb, id string) error {
 	if err := writeJSON(n.file(journalFile), journal{Verb: v, ID: id, Inputs: inputs}); err != nil {
 		return err
 	}
+	n.req.Settled = false // a person's word is about what was there before
 	_, err := n.run(ctx, v, id, inputs)
 	settled, settleErr := n.settle(context.WithoutCancel(ctx))
 	if settleErr != nil {
