@@ -198,8 +198,12 @@ func TestCutOffElsewhere(t *testing.T) {
 				s.req.Inputs["v"] = "b"
 				s.req.Workspace = filepath.Join(s.dir, "elsewhere")
 				s.req.Attempt, s.req.CutOff = 6, 5
-				if _, _, err := s.apply(t); (engine.ClassOf(err) == engine.Uncertain) != test.doubt {
+				_, _, err := s.apply(t)
+				if (engine.ClassOf(err) == engine.Uncertain) != test.doubt {
 					t.Errorf("got %v; want a doubt: %t, since %s", err, test.doubt, test.reason)
+				}
+				if e, ok := engine.AsError(err); ok && !strings.Contains(e.Message, "the module.node.terraform_data.one that the state holds is not the one to remove") {
+					t.Errorf("%v sends a person to remove the old one", err)
 				}
 			})
 		}

@@ -328,5 +328,10 @@ func (n *node) forget(names ...string) error {
 
 // uncertainError says what is in doubt, and what came of looking it up.
 func (n *node) uncertainError(addresses []string) error {
-	return engine.InDoubt(n.req, Name, addresses, n.looked)
+	e := engine.InDoubt(n.req, Name, addresses, n.looked)
+	if len(n.succeeded) > 0 {
+		e.Message += fmt.Sprintf(". It is about what takes the place of an older one: the %s that the state holds is not the one to remove",
+			strings.Join(n.succeeded, ", "))
+	}
+	return e
 }

@@ -43,6 +43,7 @@ type node struct {
 	program   program.Program // set by ready
 	inTheWay  *lockInfo       // the lock that stopped the last run
 	looked    error           // why what is in doubt could not be looked up
+	succeeded []string        // what is in doubt and has an older one in the state, which it was to follow
 }
 
 // open checks the request and waits for the node's turn: nobody else is at work

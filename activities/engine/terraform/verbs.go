@@ -27,6 +27,8 @@ func (n *node) known(ctx context.Context) (state, []string, error) {
 	if err != nil {
 		return s, nil, failed("read the journal of the last apply", err)
 	}
+	held := s.current()
+	n.succeeded = slices.DeleteFunc(slices.Clone(uncertain), func(address string) bool { return held[address] == "" })
 	return s, uncertain, nil
 }
 
