@@ -43,7 +43,7 @@ func (c *command) Run(
 	}
 	n := c.node
 	args = append(slices.Clone(args), c.extra...)
-	spec := supervise.Spec{Program: n.program.Path, Workspace: n.req.Workspace, Grace: n.engine.grace()}
+	spec := supervise.Spec{Program: n.program.Path, Workspace: n.req.Workspace, Grace: n.grace()}
 	if c.journalled {
 		spec.Linger = max(n.engine.config.Linger, 0)
 		spec.Exit = n.path(exitFile)

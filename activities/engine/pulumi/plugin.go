@@ -69,7 +69,7 @@ func (n *node) fetch(ctx context.Context, what string, args ...string) error {
 			env = append(env, name+"="+value)
 		}
 	}
-	spec := supervise.Spec{Program: n.program.Path, Workspace: n.req.Workspace, Grace: n.engine.grace()}
+	spec := supervise.Spec{Program: n.program.Path, Workspace: n.req.Workspace, Grace: n.grace()}
 	cmd, err := supervise.Command(limited, n.engine.config.SupervisorPath, env, spec, append(args, "--non-interactive")...)
 	if err != nil {
 		return failed("prepare to fetch "+what, err)

@@ -184,10 +184,5 @@ func (e *Engine) Forget(ctx context.Context, req engine.Request) error {
 	return n.forget(ctx)
 }
 
-// grace is how long the program gets to stop.
-func (e *Engine) grace() time.Duration {
-	if e.config.Grace > 0 {
-		return e.config.Grace
-	}
-	return supervise.DefaultGrace
-}
+// grace is how long a program gets to stop.
+func (n *node) grace() time.Duration { return supervise.Grace(n.engine.config.Grace, n.req.Plan) }

@@ -49,6 +49,23 @@ var ErrSpec = errors.New("invalid supervisor specification")
 // DefaultGrace is how long a program may take to stop when it was asked to.
 const DefaultGrace = 60 * time.Second
 
+// PlanGrace is the same for one that was only to say what it would do: nothing is
+// lost with it, and others wait for its turn.
+const PlanGrace = 5 * time.Second
+
+// Grace that a program gets of what is configured; 0 means DefaultGrace. plan says
+// that it only plans.
+func Grace(configured time.Duration, plan bool) time.Duration {
+	grace := configured
+	if grace <= 0 {
+		grace = DefaultGrace
+	}
+	if plan {
+		grace = min(grace, PlanGrace)
+	}
+	return grace
+}
+
 // Spec says what a supervisor runs and how it ends it.
 type Spec struct {
 	// Program is the path of the real program. Its arguments are the

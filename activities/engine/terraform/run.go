@@ -36,7 +36,7 @@ const versionQuery = "version -json"
 func (n *node) terraform(spec supervise.Spec, l *listener) (*tfexec.Terraform, error) {
 	spec.Program = n.program.Path
 	spec.Workspace = n.req.Workspace
-	spec.Grace = n.engine.grace()
+	spec.Grace = n.grace()
 	version, err := json.Marshal(map[string]string{"terraform_version": n.program.Version})
 	if err != nil {
 		return nil, err

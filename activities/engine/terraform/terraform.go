@@ -164,10 +164,5 @@ func (e *Engine) Destroy(ctx context.Context, req engine.Request) error {
 	return n.destroy(ctx)
 }
 
-// grace is how long the program gets to stop.
-func (e *Engine) grace() time.Duration {
-	if e.config.Grace > 0 {
-		return e.config.Grace
-	}
-	return supervise.DefaultGrace
-}
+// grace is how long a program gets to stop.
+func (n *node) grace() time.Duration { return supervise.Grace(n.engine.config.Grace, n.req.Plan) }
