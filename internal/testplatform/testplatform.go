@@ -8,6 +8,7 @@ package testplatform
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 
 	"github.com/HatiCode/nestor/internal/codec"
@@ -234,7 +236,21 @@ func (p *Platform) Deploy(req contract.DeployRequest) (string, error) {
 		return "", err
 	}
 	accepted, err := deploying.Queue(ctx, p.Temporal, req)
+	for try := 1; unknown(err) && try < namespaceTries; try++ {
+		p.tb.Logf("asking again: %v", err)
+		accepted, err = deploying.Queue(ctx, p.Temporal, req) // which takes a request once
+	}
 	return accepted.Deployment, err
+}
+
+// namespaceTries bounds how often a namespace may be unknown. Each part of the server
+// learns of a new one within ten seconds; asked before, it reads, and takes no answer
+// in three seconds for none (Temporal's nsregistry). On a busy machine that happens.
+const namespaceTries = 5
+
+func unknown(err error) bool {
+	var namespace *serviceerror.NamespaceNotFound
+	return errors.As(err, &namespace)
 }
 
 // Plan makes a plan the way the API does and waits for its end.
