@@ -189,16 +189,16 @@ func TestGoingBackIsProven(t *testing.T) {
 	}
 }
 
-// takeAway lets the next apply of the database be cut off after the old resource
-// went.
-func (f *fixture) takeAway() {
+// takeAway lets the next apply of the database end with an error after the old
+// resource went.
+func (f *fixture) takeAway(err error) {
 	f.engine.during = func(_ context.Context, verb string) error {
 		f.engine.mu.Lock()
 		defer f.engine.mu.Unlock()
 		if last := f.engine.requests[len(f.engine.requests)-1]; verb == "apply" && last.Node == database {
 			delete(f.engine.made, last.Address)
 			f.engine.during = func(context.Context, string) error { return nil }
-			return context.Canceled
+			return err
 		}
 		return nil
 	}
@@ -211,7 +211,7 @@ func TestRestoreFillsWhatWasTakenAway(t *testing.T) {
 	f := setup(t)
 	id, small, large := f.grown()
 	f.engine.immutable, f.engine.ignore, f.engine.silent = "size", "restoreFrom", "restoreFrom"
-	f.takeAway()
+	f.takeAway(context.Canceled)
 	if _, err := f.step(contract.StepInput{Deployment: id, Node: database, Action: orchestrator.StepApply, GraphDigest: large}); err == nil {
 		t.Fatal("it was not cut off")
 	}
@@ -226,7 +226,7 @@ func TestGoingBackIsResumed(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	f.replaced("small", "large")
-	f.takeAway()
+	f.takeAway(context.Canceled)
 	in := contract.StepInput{
 		Deployment: f.going(orchestrator.KindRollback, ""), Node: database, Action: orchestrator.StepApply, GraphDigest: f.graph(saved("small")),
 	}

@@ -187,16 +187,7 @@ func TestGoingBackToWhatItIs(t *testing.T) {
 	if plan := f.back(orchestrator.KindRollback, "small"); plan.Restore != nil || !plan.Empty {
 		t.Errorf("restored from %+v, empty %t", plan.Restore, plan.Empty)
 	}
-	f.engine.during = func(_ context.Context, verb string) error {
-		f.engine.mu.Lock()
-		defer f.engine.mu.Unlock()
-		if last := f.engine.requests[len(f.engine.requests)-1]; verb == "apply" && last.Node == database {
-			delete(f.engine.made, last.Address)
-			f.engine.during = func(context.Context, string) error { return nil }
-			return &engine.Error{Class: engine.Transient, Message: "cut off"}
-		}
-		return nil
-	}
+	f.takeAway(&engine.Error{Class: engine.Transient, Message: "cut off"})
 	f.engine.did()
 	in := contract.StepInput{
 		Deployment: f.going(orchestrator.KindRollback, ""), Node: database, Action: orchestrator.StepApply, GraphDigest: f.graph(saved("small")),

@@ -19,7 +19,7 @@ func TestLookUpFails(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	world := filepath.Join(dir, "world")
-	for path, text := range map[string]string{
+	files(t, dir, map[string]string{
 		"world/down": "",
 		"bundle/create": `echo create >>"$INPUT_world/ledger"
 echo id=it`,
@@ -32,15 +32,7 @@ fi
 [ -e "$INPUT_world/ledger" ] || echo absent`,
 		// What a worker leaves that was killed before its script said anything.
 		"work/journal.json": `{"verb": "create", "id": "it", "inputs": {"world": "` + world + `"}}`,
-	} {
-		path = filepath.Join(dir, filepath.FromSlash(path))
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 	e, err := open(dir, "")
 	if err != nil {
 		t.Fatal(err)
@@ -71,16 +63,11 @@ fi
 	}
 }
 
-// TestSettledIsOfWhatWasBefore: a person's word is about what was cut off before
-// the request, and says nothing of what the request itself leaves.
-func TestSettledIsOfWhatWasBefore(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	for path, text := range map[string]string{
-		"create": "echo create >>\"$INPUT_world\"\nkill -KILL $$",
-		"update": "", "delete": "", "read": "",
-	} {
-		path = filepath.Join(dir, "bundle", path)
+// files writes files below a directory.
+func files(t *testing.T, dir string, texts map[string]string) {
+	t.Helper()
+	for path, text := range texts {
+		path = filepath.Join(dir, filepath.FromSlash(path))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -88,6 +75,17 @@ func TestSettledIsOfWhatWasBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestSettledIsOfWhatWasBefore: a person's word is about what was cut off before
+// the request, and says nothing of what the request itself leaves.
+func TestSettledIsOfWhatWasBefore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	files(t, filepath.Join(dir, "bundle"), map[string]string{
+		"create": "echo create >>\"$INPUT_world\"\nkill -KILL $$",
+		"update": "", "delete": "", "read": "",
+	})
 	e, err := open(dir, "")
 	if err != nil {
 		t.Fatal(err)

@@ -154,14 +154,20 @@ func (n *node) imported() (map[string]string, error) {
 	return found, json.Unmarshal(text, &found)
 }
 
+// takenOver are the IDs by which resources were found, and those that are asked for
+// now.
+func (n *node) takenOver() (found, asked map[string]string, err error) {
+	if found, err = n.imported(); err != nil {
+		return nil, nil, failed("read what was taken over", err)
+	}
+	asked, err = identities(n.req, n.impl)
+	return found, asked, err
+}
+
 // checkTakenOver refuses to replace what was found by the very ID that is asked
 // for: it is then not what this node creates, and may be somebody else's.
 func (n *node) checkTakenOver(plan *tfjson.Plan) error {
-	found, err := n.imported()
-	if err != nil {
-		return failed("read what was taken over", err)
-	}
-	asked, err := identities(n.req, n.impl)
+	found, asked, err := n.takenOver()
 	if err != nil {
 		return err
 	}
@@ -188,11 +194,7 @@ func (n *node) checkAnnounced(ctx context.Context) error {
 	if n.req.Announced == nil {
 		return nil
 	}
-	found, err := n.imported()
-	if err != nil {
-		return failed("read what was taken over", err)
-	}
-	asked, err := identities(n.req, n.impl)
+	found, asked, err := n.takenOver()
 	if err != nil {
 		return err
 	}
